@@ -317,3 +317,6 @@ impl<M: Machine, R> std::fmt::Debug for Founding<M, R> {
         f.debug_struct("Founding").field("changes", &self.changes).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

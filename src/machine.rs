@@ -23,6 +23,8 @@
 //!    restore if they differ.
 //! 4. **Wake the machine.** Index [`Changes::wake_at`]; when that time has come, call the machine's `timeout`.
 
+pub(crate) mod record;
+
 use std::collections::BTreeMap;
 
 use crate::env::Timestamp;

@@ -18,6 +18,9 @@
 //! commit can hold all that is pending, and has to.
 
 mod commit;
+pub(crate) mod context;
+pub(crate) mod external;
+mod frame;
 mod propose;
 mod refusal;
 mod view;

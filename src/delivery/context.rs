@@ -39,8 +39,10 @@ pub(crate) struct Context {
     pub(super) confirmed_transcript_hash: Vec<u8>,
     /// All extensions but the dictionary, in order.
     pub(super) extensions: Vec<RawExtension>,
-    /// What is in the dictionary, which is the last extension; `None` if there is no dictionary, or it is elsewhere.
-    pub(super) components: Option<BTreeMap<u16, Vec<u8>>>,
+    /// Whether the dictionary is there, as the last extension. Elsewhere it counts among the others.
+    pub(super) dictionary_last: bool,
+    /// What is in it.
+    pub(super) components: BTreeMap<u16, Vec<u8>>,
 }
 
 impl Context {
@@ -67,10 +69,10 @@ impl Context {
         let confirmed_transcript_hash =
             reader.bytes("GroupContext.confirmed_transcript_hash")?.to_vec();
         let mut extensions = read_extensions(reader)?;
-        let components = extensions
-            .pop_if(|(kind, _)| *kind == extension::APP_DATA_DICTIONARY)
-            .map(|(_, data)| read_dictionary(&data))
-            .transpose()?;
+        let dictionary = extensions.pop_if(|(kind, _)| *kind == extension::APP_DATA_DICTIONARY);
+        let dictionary_last = dictionary.is_some();
+        let components =
+            dictionary.map_or_else(|| Ok(BTreeMap::new()), |(_, data)| read_dictionary(&data))?;
         Ok(Self {
             ciphersuite,
             group_id,
@@ -78,6 +80,7 @@ impl Context {
             tree_hash,
             confirmed_transcript_hash,
             extensions,
+            dictionary_last,
             components,
         })
     }
@@ -113,9 +116,9 @@ impl Context {
     }
 
     fn write_dictionary_extension(&self, out: &mut Vec<u8>) {
-        if let Some(components) = &self.components {
+        if self.dictionary_last {
             out.extend_from_slice(&extension::APP_DATA_DICTIONARY.to_be_bytes());
-            write_within(out, |out| write_dictionary(components, out));
+            write_within(out, |out| write_dictionary(&self.components, out));
         }
     }
 
@@ -126,7 +129,7 @@ impl Context {
 
     /// A component of the dictionary.
     pub(super) fn component(&self, component: u16) -> Option<&[u8]> {
-        self.components.as_ref()?.get(&component).map(Vec::as_slice)
+        self.components.get(&component).map(Vec::as_slice)
     }
 
     /// Whether the whole `authenticated_data` of a message is SafeAAD (E-050).

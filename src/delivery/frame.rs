@@ -50,6 +50,13 @@ pub(super) struct Frame<'a> {
     pub(super) authenticated: &'a [u8],
 }
 
+impl Frame<'_> {
+    /// Whether it holds an AppDataUpdate on its own.
+    pub(super) fn is_component_update(&self) -> bool {
+        matches!(self.body, Body::Proposal(RawProposal::AppDataUpdate { .. }))
+    }
+}
+
 /// Why a message is no frame.
 #[derive(Debug)]
 pub(super) enum FrameFault {

@@ -19,10 +19,12 @@
 
 mod commit;
 pub(crate) mod context;
+mod engine;
 pub(crate) mod external;
 mod frame;
 mod propose;
 mod refusal;
+mod shelf;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -83,6 +83,8 @@ pub struct Limits {
     pub joiners: usize,
     /// Milliseconds that a joiner has between asking for the GroupInfo and its external commit.
     pub joiner_for: u64,
+    /// Milliseconds for which a removal that waits keeps external commits off that would undo it.
+    pub removal_waits: u64,
     /// Milliseconds by which a hub's clock may have run ahead before it restarts from the present.
     pub clock_ahead: u64,
     /// Events that a client holds back because something before them is missing.
@@ -108,6 +110,7 @@ impl Default for Limits {
             claims: 4096,
             joiners: 256,
             joiner_for: 10 * 60 * 1000,
+            removal_waits: 5 * 60 * 1000,
             clock_ahead: 60 * 1000,
             early: 256,
             lag: 100_000,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use super::{
-    Action, Keys, Room,
+    Keys, Room,
     draft::Draft,
     room::Change,
 };
@@ -24,7 +24,7 @@ impl Room {
         let room = self.effective();
         let mut hosts = BTreeSet::new();
         for user in self.leaves.values() {
-            if !hosts.contains(user.host()) && !self.is_blocked(user) && policy::may_receive(room, user).is_ok() {
+            if !hosts.contains(user.host()) && !self.is_blocked(user) && policy::may_receive(room, user) {
                 hosts.insert(user.host());
             }
         }
@@ -108,9 +108,4 @@ impl Room {
         }
         self.step_at(env.now, draft, Change::None, ())
     }
-}
-
-/// Told to its caller: everything that is owed, as actions.
-pub(super) fn notifications(room: &Room) -> Vec<Action> {
-    room.backlog().map(|(provider, events)| Action::Notify { provider: provider.clone(), events }).collect()
 }

@@ -44,6 +44,7 @@ mod expiring;
 mod fanout;
 mod group_info;
 mod keys;
+mod keys_claimed;
 mod log;
 mod offer;
 mod proposed;

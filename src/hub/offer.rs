@@ -11,7 +11,7 @@ use crate::{
     env::{Crypto, Env},
     error::Misuse,
     franking::FrankingAgentData,
-    room::{ComponentId, RoomMetadata},
+    room::{ComponentId, Components},
     uri::{GroupUri, ProviderUri, RoomUri, UserUri},
     wire::ExternalSender,
 };
@@ -26,8 +26,9 @@ pub struct Wish {
     /// The ciphersuite of the group.
     pub ciphersuite: Ciphersuite,
     /// Participants, roles and policies, as a [preset](crate::policy::presets) makes them: the octets of components
-    /// `participant_list`, `roles_list`, `base_room_policy` and whatever else the operator lets this room have.
-    pub policy: BTreeMap<ComponentId, Vec<u8>>,
+    /// `participant_list`, `roles_list`, `base_room_policy`, `room_metadata` and whatever else this room is to have. The
+    /// creator may change the metadata; all others are as they are here.
+    pub policy: Components,
 }
 
 /// How the hub wants the room: give it to the creator's client, which builds the group from it, and keep it for
@@ -84,19 +85,17 @@ pub fn offer<C: Crypto>(env: &Env<'_, C, Keys>, wish: &Wish) -> Result<Offer, Mi
     env.keys.require(&signature_key, "the external sender")?;
 
     let agent = FrankingAgentData::basic(&signature_key, &provider);
-    let metadata = RoomMetadata::new(&wish.room);
     let own = BTreeMap::from([
         (ComponentId::SAFE_AAD, list(&BTreeSet::from([ComponentId::FRANK_AAD]))),
         (ComponentId::FRANKING_AGENT, agent.encode()),
     ]);
-    let open = BTreeMap::from([(ComponentId::ROOM_METADATA, metadata.encode())]);
-    let mine = |id: &ComponentId| own.contains_key(id) || *id == ComponentId::APP_COMPONENTS;
-    if wish.policy.keys().any(mine) {
+    if wish.policy.iter().any(|(id, _)| own.contains_key(&id) || id == ComponentId::APP_COMPONENTS) {
         return Err(Misuse::Argument("app_components, safe_aad and franking_agent are the hub's to set"));
     }
 
-    let open: BTreeMap<_, _> = open.into_iter().filter(|(id, _)| !wish.policy.contains_key(id)).collect();
-    let mut fixed = wish.policy.clone();
+    let wished = wish.policy.iter().map(|(id, data)| (id, data.to_vec()));
+    let (open, mut fixed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        wished.partition(|(id, _)| *id == ComponentId::ROOM_METADATA);
     fixed.extend(own);
     let all = fixed.keys().chain(open.keys()).copied().chain([ComponentId::APP_COMPONENTS]).collect();
     fixed.insert(ComponentId::APP_COMPONENTS, list(&all));

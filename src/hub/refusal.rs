@@ -88,7 +88,7 @@ pub enum UpdateRefusal {
 }
 
 fn refs(refs: impl IntoIterator<Item = ProposalRef>) -> Vec<wire::ProposalRef> {
-    refs.into_iter().map(|reference| wire::ProposalRef(reference.0)).collect()
+    refs.into_iter().map(|reference| wire::ProposalRef::from(reference.0.as_slice())).collect()
 }
 
 impl UpdateRefusal {
@@ -140,7 +140,7 @@ impl UpdateRefusal {
             | Self::RemovalWaits
             | Self::ForeignKeyPackage => UpdateOutcome::NotAllowed,
         };
-        Answer::Response(UpdateRoomResponse { description: self.description(), outcome })
+        Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })
     }
 
     /// The names of what a commit left out stand in the description, for whoever can read it (D-83).
@@ -152,7 +152,7 @@ impl UpdateRefusal {
                 text.extend(name.0.iter().map(|octet| format!("{octet:02x}")));
             }
         }
-        ErrorDescription::shortened(&text)
+        ErrorDescription::new(&text)
     }
 }
 
@@ -193,8 +193,8 @@ pub enum SubmitRefusal {
     #[error("made for an epoch that is yet to come")]
     EpochTooNew,
     /// The sender is not an active participant who may send (P-015, P-121).
-    #[error("{0}")]
-    Denied(Denied),
+    #[error("the user is not an active participant who may send")]
+    Denied,
     /// The sender has been removed or banned (P-104).
     #[error("the user has been removed or banned")]
     Blocked,
@@ -223,7 +223,7 @@ impl SubmitRefusal {
             Self::Peer
             | Self::WrongGroup
             | Self::EpochTooNew
-            | Self::Denied(_)
+            | Self::Denied
             | Self::Blocked
             | Self::Resubmitted
             | Self::SafeAad => Answer::Response(SubmitMessageResponse::NotAllowed),
@@ -254,11 +254,14 @@ pub enum GroupInfoRefusal {
     #[error(transparent)]
     Nobody(#[from] Nobody),
     /// The policy does not let this user join (P-023).
-    #[error("{0}")]
-    Denied(Denied),
+    #[error("the user may not join")]
+    NotAuthorized,
     /// The user has been removed or banned.
     #[error("the user has been removed or banned")]
     Blocked,
+    /// Nothing can be sealed to the key in the request.
+    #[error("the public key in the request is not one of its ciphersuite")]
+    Key,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -276,9 +279,10 @@ impl GroupInfoRefusal {
             | Self::Signature
             | Self::Peer
             | Self::Nobody(_)
-            | Self::Denied(_)
-            | Self::Blocked => Answer::Response(GroupInfoResponse {
-                room_id: room.clone(),
+            | Self::NotAuthorized
+            | Self::Blocked
+            | Self::Key => Answer::Response(GroupInfoResponse {
+                room: room.clone(),
                 answer: GroupInfoAnswer::NotAuthorized,
             }),
         }
@@ -289,9 +293,15 @@ impl GroupInfoRefusal {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeysClaimedRefusal {
-    /// The response is about a user of another provider.
+    /// The user is of another provider.
     #[error("the user is of another provider")]
     Peer,
+    /// The request names another room, or none (P-074).
+    #[error("asked for another room, or for none")]
+    Room,
+    /// Whoever asks is no participant.
+    #[error("whoever asks is not a participant")]
+    NotAParticipant,
     /// A KeyPackage in it has been handed out before.
     #[error("a KeyPackage in it has been handed out before")]
     Repeated,

@@ -81,7 +81,9 @@ impl Room {
         if self.is_blocked(sender) {
             return Err(SubmitRefusal::Blocked);
         }
-        policy::may_send(self.effective(), sender).map_err(SubmitRefusal::Denied)?;
+        if !policy::may_send(self.effective(), sender) || !self.committed.is_active(sender) {
+            return Err(SubmitRefusal::Denied);
+        }
         if message.group_id() != self.group.group_id() {
             return Err(SubmitRefusal::WrongGroup);
         }

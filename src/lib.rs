@@ -13,6 +13,7 @@ pub mod machine;
 mod pieces;
 pub mod policy;
 pub mod provider;
+mod record;
 pub mod room;
 #[cfg(feature = "testing")]
 pub mod testing;

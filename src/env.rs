@@ -59,7 +59,9 @@ impl<C, K> Clone for Env<'_, C, K> {
 impl<C, K> Copy for Env<'_, C, K> {}
 
 /// Who sends a request, as the caller has authenticated it: nothing in the crate checks a certificate or a session.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum Peer {
     /// Another provider, by mutual TLS: the domain of its certificate and of the `From` header (draft-06, section 4.1).
     Server(Domain),

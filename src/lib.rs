@@ -15,7 +15,7 @@ pub mod policy;
 pub mod provider;
 mod record;
 pub mod room;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod uri;
 pub mod wire;

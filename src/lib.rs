@@ -13,7 +13,6 @@ pub mod machine;
 mod pieces;
 pub mod policy;
 pub mod provider;
-mod record;
 pub mod room;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -13,13 +13,12 @@ use super::{
 use crate::{
     env::{Peer, Timestamp},
     error::RestoreError,
-    machine::{Key, Records},
-    record::{decode, encode},
+    machine::{
+        Key, Records,
+        record::{decode, encode},
+    },
     uri::{ClientUri, Domain, RoomUri, UserUri},
 };
-
-/// The format of all records here; the first octet of the profile.
-const FORMAT: u8 = 1;
 
 const PROFILE: u8 = 0x01;
 const DEVICE: u8 = 0x02;
@@ -106,7 +105,7 @@ impl Edit {
     /// The record as storage has it.
     pub(super) fn write(&self) -> (Key, Option<Vec<u8>>) {
         match self {
-            Self::Profile(profile) => (Key::new(PROFILE), Some(encode(&(FORMAT, profile)))),
+            Self::Profile(profile) => (Key::new(PROFILE), Some(encode(profile))),
             Self::Device(device, client) => {
                 (Key::new(DEVICE).u64(u64::from(*device)), client.as_ref().map(encode))
             }
@@ -265,13 +264,7 @@ impl State {
     /// Reads all records back.
     pub(super) fn restore(records: &Records) -> Result<Self, RestoreError> {
         let profile = records.single(PROFILE).ok_or(RestoreError::Missing("user"))?;
-        match profile.first() {
-            Some(&FORMAT) => {}
-            Some(&other) => return Err(RestoreError::Format(other)),
-            None => return Err(RestoreError::Corrupt("user")),
-        }
-        let (_, profile) = decode::<(u8, Profile)>("user", profile)?;
-        let mut state = Self::new(profile);
+        let mut state = Self::new(decode("user", profile)?);
         for (key, value) in records.kind(DEVICE) {
             let number = device_number(&mut fields(key, "client")?)?;
             state.settle(Edit::Device(number, Some(decode("client", value)?)));

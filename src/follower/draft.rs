@@ -10,7 +10,7 @@ use super::{
     notice::{Event, Kind, Notice},
     refusal::Fault,
     room::{Room, Staged},
-    state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place},
+    state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place, gaps},
 };
 use crate::{
     env::Timestamp,
@@ -26,7 +26,7 @@ pub(super) struct Draft<'a> {
     head: Head,
     /// Records without a place below.
     edits: Vec<Edit>,
-    members: BTreeMap<u32, Option<Member>>,
+    members: BTreeMap<u64, Option<Member>>,
     held: BTreeMap<u64, Option<Held>>,
     joining: BTreeMap<ClientUri, Option<Joining>>,
     blocked: BTreeMap<UserUri, bool>,
@@ -52,7 +52,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The members as they would be.
-    fn members(&self) -> impl Iterator<Item = (u32, &Member)> {
+    fn members(&self) -> impl Iterator<Item = (u64, &Member)> {
         now(&self.room.state.members, &self.members).map(|(number, member)| (*number, member))
     }
 
@@ -60,8 +60,13 @@ impl<'a> Draft<'a> {
         self.members().next().is_some()
     }
 
-    fn member(&self, client: &ClientUri) -> Option<(u32, &Member)> {
+    fn member(&self, client: &ClientUri) -> Option<(u64, &Member)> {
         self.members().find(|(_, it)| it.client == *client)
+    }
+
+    fn by_number(&self, number: u64) -> Option<&Member> {
+        let before = || self.room.state.members.get(&number);
+        self.members.get(&number).map_or_else(before, Option::as_ref)
     }
 
     fn joining(&self) -> impl Iterator<Item = (&ClientUri, &Joining)> {
@@ -78,7 +83,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Makes a client a member from the next event on. One that is a member stays where it is.
-    pub(super) fn join(&mut self, client: ClientUri, user: UserUri) -> u32 {
+    pub(super) fn join(&mut self, client: ClientUri, user: UserUri) -> u64 {
         self.unblock(&user);
         if self.joining().any(|(it, _)| *it == client) {
             self.joining.insert(client.clone(), None);
@@ -87,7 +92,7 @@ impl<'a> Draft<'a> {
             return number;
         }
         let number = self.head.next_member;
-        self.head.next_member = number.wrapping_add(1);
+        self.head.next_member = number + 1;
         self.members.insert(number, Some(Member { client, user, next: self.head.next_event }));
         number
     }
@@ -118,8 +123,7 @@ impl<'a> Draft<'a> {
             return;
         }
         let others = self.joining().filter(|(it, _)| *it != client);
-        let mut by_time: Vec<_> =
-            others.map(|(client, it)| (it.until, client.clone())).collect();
+        let mut by_time: Vec<_> = others.map(|(client, it)| (it.until, client.clone())).collect();
         by_time.sort();
         let excess = (by_time.len() + 1).saturating_sub(self.room.limits.joiners);
         for (_, client) in by_time.into_iter().take(excess) {
@@ -138,10 +142,17 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The hub has refused this external commit; a newer one of the client may be under way.
+    pub(super) fn stop_joining_with(&mut self, client: &ClientUri, commit: &Hash) {
+        if self.joining().any(|(it, joining)| it == client && joining.commit == *commit) {
+            self.joining.insert(client.clone(), None);
+        }
+    }
+
     /// The hub has accepted a commit of a client of ours. An echo may follow, or not.
     pub(super) fn accepted(&mut self, commit: &Hash, place: &Place) {
         self.admit(commit);
-        self.advance(Place { group: place.group.clone(), epoch: place.epoch.saturating_add(1) });
+        self.advance(place.next());
         self.release();
     }
 
@@ -175,6 +186,11 @@ impl<'a> Draft<'a> {
                     if self.head.place.as_ref().is_some_and(|here| here.is_before(place)) {
                         self.hold(now, event, place)?;
                     } else {
+                        // A handshake is of the current epoch: now it is known what may go before it.
+                        if !matches!(event.kind, Kind::Application(_)) {
+                            self.advance(place.clone());
+                            self.release();
+                        }
                         self.pass_on(&event.kind, &event.bytes);
                         self.release();
                     }
@@ -197,8 +213,8 @@ impl<'a> Draft<'a> {
 
     /// Keeps what is remembered within bounds, oldest out first.
     fn forget_seen(&mut self) {
-        let excess =
-            (self.room.state.seen.len() + self.seen.len()).saturating_sub(self.room.limits.notified);
+        let excess = (self.room.state.seen.len() + self.seen.len())
+            .saturating_sub(self.room.limits.notified);
         let old = self.room.state.seen.keys().take(excess);
         self.edits.extend(old.map(|number| Edit::Seen(*number, None)));
     }
@@ -254,23 +270,16 @@ impl<'a> Draft<'a> {
             Kind::Welcome(_) => {}
             Kind::Application(_) => {
                 let withheld = self.members().filter(|(_, it)| self.is_blocked(&it.user));
-                let withheld: BTreeSet<u32> = withheld.map(|(number, _)| number).collect();
+                let withheld: BTreeSet<u64> = withheld.map(|(number, _)| number).collect();
                 let audience = (!withheld.is_empty()).then_some(Audience::Without(withheld));
                 self.append(bytes, audience);
             }
-            Kind::Proposal(place) => {
-                self.advance(place.clone());
-                self.release();
-                self.append(bytes, None);
-            }
+            Kind::Proposal(_) => self.append(bytes, None),
             Kind::Commit(place, commit) => {
-                self.advance(place.clone());
-                self.release();
                 // The joiner gets its own commit: it needs what is stapled to it.
                 self.admit(commit);
                 self.append(bytes, None);
-                let epoch = place.epoch.saturating_add(1);
-                self.advance(Place { group: place.group.clone(), epoch });
+                self.advance(place.next());
             }
         }
     }
@@ -324,7 +333,8 @@ impl<'a> Draft<'a> {
 
     /// Adds an event to the log, if somebody is to get it.
     fn append(&mut self, bytes: &[u8], audience: Option<Audience>) {
-        let somebody = self.members().any(|(number, _)| audience.as_ref().is_none_or(|it| it.has(number)));
+        let somebody =
+            self.members().any(|(number, _)| audience.as_ref().is_none_or(|it| it.has(number)));
         if !somebody {
             return;
         }
@@ -370,11 +380,8 @@ impl<'a> Draft<'a> {
     /// The step: what it settles, what is to be saved, and what is to be done.
     pub(super) fn finish(mut self) -> (Staged, Changes, Vec<Action>) {
         let actions = self.actions();
-        let wake_at = self
-            .held()
-            .map(|(_, it)| it.until)
-            .chain(self.joining().map(|(_, it)| it.until))
-            .min();
+        let wake_at =
+            self.held().map(|(_, it)| it.until).chain(self.joining().map(|(_, it)| it.until)).min();
         let mut edits = std::mem::take(&mut self.edits);
         edits.extend(self.members.into_iter().map(|(number, it)| Edit::Member(number, it)));
         edits.extend(self.held.into_iter().map(|(number, it)| Edit::Held(number, it)));
@@ -391,9 +398,10 @@ impl<'a> Draft<'a> {
     }
 
     fn actions(&self) -> Vec<Action> {
-        let user = |number: u32| self.members().find(|(it, _)| *it == number).map(|(_, it)| &it.user);
+        let user = |number: u64| self.by_number(number).map(|it| &it.user);
         let mut actions = welcomed(self.audiences.values(), user);
-        actions.extend(self.missing.iter().map(|epochs| Action::Missing { epochs: epochs.clone() }));
+        actions
+            .extend(self.missing.iter().map(|epochs| Action::Missing { epochs: epochs.clone() }));
         let (start, end) = (self.room.state.head.next_event, self.head.next_event);
         if start < end {
             for (number, member) in self.members() {
@@ -412,26 +420,10 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The parts of a range between the numbers that are left out.
-pub(super) fn gaps(range: Range<u64>, without: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
-    let mut gaps = Vec::new();
-    let mut start = range.start;
-    for number in without {
-        if start < number {
-            gaps.push(start..number);
-        }
-        start = number + 1;
-    }
-    if start < range.end {
-        gaps.push(start..range.end);
-    }
-    gaps
-}
-
 /// What the owners of routed KeyPackages have to be told, by user.
 pub(super) fn welcomed<'a>(
     audiences: impl Iterator<Item = &'a Audience>,
-    user: impl Fn(u32) -> Option<&'a UserUri>,
+    user: impl Fn(u64) -> Option<&'a UserUri>,
 ) -> Vec<Action> {
     let mut by_user: BTreeMap<UserUri, Vec<KeyPackageRef>> = BTreeMap::new();
     for audience in audiences {

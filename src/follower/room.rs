@@ -126,10 +126,9 @@ impl Room {
     /// What is owed to others, derived from the records: after a restore, do these.
     #[must_use]
     pub fn backlog(&self) -> Vec<Action> {
-        let mut actions = super::draft::welcomed(
-            self.state.audiences.values(),
-            |number| self.state.members.get(&number).map(|it| &it.user),
-        );
+        let mut actions = super::draft::welcomed(self.state.audiences.values(), |number| {
+            self.state.members.get(&number).map(|it| &it.user)
+        });
         for (number, member) in &self.state.members {
             let events = self.state.owed(*number, member);
             if !events.is_empty() {

@@ -6,7 +6,6 @@ use std::{
     ops::Range,
 };
 
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -40,7 +39,7 @@ pub(super) struct Head {
     pub(super) next_event: u64,
     /// The oldest event whose body is stored.
     pub(super) oldest_event: u64,
-    pub(super) next_member: u32,
+    pub(super) next_member: u64,
     /// The number of the next mark of something seen.
     pub(super) next_seen: u64,
     /// The number of the next event that is held back.
@@ -56,6 +55,18 @@ pub(super) struct Place {
     pub(super) epoch: u64,
 }
 
+impl Place {
+    /// Where a commit of this epoch leads.
+    pub(super) fn next(&self) -> Self {
+        Self { group: self.group.clone(), epoch: self.epoch.saturating_add(1) }
+    }
+
+    /// Whether the other one is a later epoch of the same group.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        self.group == other.group && self.epoch < other.epoch
+    }
+}
+
 /// A client that gets the events of the room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Member {
@@ -69,13 +80,13 @@ pub(super) struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Audience {
     /// These only: a Welcome, and the KeyPackages by which it was routed.
-    Only(BTreeSet<u32>, Vec<KeyPackageRef>),
+    Only(BTreeSet<u64>, Vec<KeyPackageRef>),
     /// All but these: an application message, and clients of users who are blocked.
-    Without(BTreeSet<u32>),
+    Without(BTreeSet<u64>),
 }
 
 impl Audience {
-    fn has(&self, member: u32) -> bool {
+    pub(super) fn has(&self, member: u64) -> bool {
         match self {
             Self::Only(members, _) => members.contains(&member),
             Self::Without(members) => !members.contains(&member),
@@ -107,7 +118,7 @@ pub(super) struct Joining {
 #[derive(Clone, Debug)]
 pub(super) enum Edit {
     Head(Head),
-    Member(u32, Option<Member>),
+    Member(u64, Option<Member>),
     Audience(u64, Option<Audience>),
     Seen(u64, Option<Hash>),
     Held(u64, Option<Held>),
@@ -129,7 +140,7 @@ impl Edit {
         match self {
             Self::Head(head) => (Key::new(HEAD), Some(encode(head))),
             Self::Member(number, member) => {
-                (Key::new(MEMBER).u64(u64::from(*number)), member.as_ref().map(encode))
+                (Key::new(MEMBER).u64(*number), member.as_ref().map(encode))
             }
             Self::Audience(event, audience) => {
                 (Key::new(AUDIENCE).u64(*event), audience.as_ref().map(encode))
@@ -151,7 +162,7 @@ impl Edit {
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) head: Head,
-    pub(super) members: BTreeMap<u32, Member>,
+    pub(super) members: BTreeMap<u64, Member>,
     pub(super) audiences: BTreeMap<u64, Audience>,
     /// What was seen, oldest first.
     pub(super) seen: BTreeMap<u64, Hash>,
@@ -192,12 +203,12 @@ impl State {
     }
 
     /// The number of the member that this client is.
-    pub(super) fn member(&self, client: &ClientUri) -> Option<u32> {
+    pub(super) fn member(&self, client: &ClientUri) -> Option<u64> {
         self.members.iter().find(|(_, it)| it.client == *client).map(|(number, _)| *number)
     }
 
     /// The first event from `from` on that a member is to get.
-    pub(super) fn first_owed(&self, member: u32, from: u64) -> Option<u64> {
+    pub(super) fn first_owed(&self, member: u64, from: u64) -> Option<u64> {
         let mut event = from;
         while event < self.head.next_event {
             if self.audiences.get(&event).is_none_or(|it| it.has(member)) {
@@ -209,26 +220,9 @@ impl State {
     }
 
     /// The events that a member has not acknowledged, in ranges without the ones it is not to get.
-    pub(super) fn owed(&self, number: u32, member: &Member) -> Vec<Range<u64>> {
-        let mut ranges = Vec::new();
-        let mut start = member.next;
+    pub(super) fn owed(&self, number: u64, member: &Member) -> Vec<Range<u64>> {
         let without = self.audiences.range(member.next..).filter(|(_, it)| !it.has(number));
-        for (event, _) in without {
-            if start < *event {
-                ranges.push(start..*event);
-            }
-            start = event + 1;
-        }
-        if start < self.head.next_event {
-            ranges.push(start..self.head.next_event);
-        }
-        ranges
-    }
-
-    /// When something ends next.
-    pub(super) fn wake_at(&self) -> Option<Timestamp> {
-        let held = self.held.values().map(|it| it.until);
-        held.chain(self.joining.values().map(|it| it.until)).min()
+        gaps(member.next..self.head.next_event, without.map(|(event, _)| *event))
     }
 
     /// Takes one record over.
@@ -264,7 +258,6 @@ impl State {
         let mut state = Self::with_head(decode("room", head)?);
         for (key, value) in records.kind(MEMBER) {
             let number = number(key, "member")?;
-            let number = u32::try_from(number).map_err(|_| RestoreError::Corrupt("member"))?;
             state.settle(Edit::Member(number, Some(decode("member", value)?)));
         }
         for (key, value) in records.kind(AUDIENCE) {
@@ -291,6 +284,22 @@ impl State {
         }
         Ok(state)
     }
+}
+
+/// The parts of a range between the numbers that are left out.
+pub(super) fn gaps(range: Range<u64>, without: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
+    let mut gaps = Vec::new();
+    let mut start = range.start;
+    for number in without {
+        if start < number {
+            gaps.push(start..number);
+        }
+        start = number + 1;
+    }
+    if start < range.end {
+        gaps.push(start..range.end);
+    }
+    gaps
 }
 
 fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {

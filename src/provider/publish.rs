@@ -15,6 +15,7 @@ use crate::{
     error::DecodeError,
     machine::{Revision, Step},
     uri::ClientUri,
+    wire::KeyPackageRef,
 };
 
 /// What became of published KeyPackages.
@@ -131,9 +132,7 @@ impl User {
         packages: &[impl AsRef<[u8]>],
     ) -> Result<(Vec<Edit>, Published), PublishFault> {
         let client = match peer {
-            Peer::Client(client, user)
-                if user == self.uri() && client.host() == user.host() =>
-            {
+            Peer::Client(client, user) if user == self.uri() && client.host() == user.host() => {
                 client
             }
             Peer::Client(..) | Peer::Server(_) => return Err(PublishFault::Foreign),
@@ -189,8 +188,7 @@ impl User {
         if let Some((_, device)) = known_device {
             let valid = |it: &&Package| env.now < it.lifetime.not_after;
             kept = device.packages.values().filter(valid).count();
-            ordinary +=
-                device.packages.values().filter(valid).filter(|it| !it.last_resort).count();
+            ordinary += device.packages.values().filter(valid).filter(|it| !it.last_resort).count();
             claimed = device.claimed;
         }
         published.left = ordinary;
@@ -209,7 +207,7 @@ impl User {
     }
 
     /// The device that published this KeyPackage, handed out or not.
-    fn seen_from(&self, reference: &openmls::ciphersuite::hash_ref::KeyPackageRef) -> Option<u32> {
+    fn seen_from(&self, reference: &KeyPackageRef) -> Option<u32> {
         let claimed = self.state.claims.get(reference).map(|claim| claim.device);
         claimed.or_else(|| self.state.published_by(reference))
     }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use openmls::ciphersuite::hash_ref::KeyPackageRef;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,13 +10,14 @@ use super::{
     package::Package,
 };
 use crate::{
-    env::{Peer, Timestamp},
+    env::Timestamp,
     error::RestoreError,
     machine::{
-        Key, Records,
+        Changes, Key, Records,
         record::{decode, encode},
     },
     uri::{ClientUri, Domain, RoomUri, UserUri},
+    wire::KeyPackageRef,
 };
 
 const PROFILE: u8 = 0x01;
@@ -26,7 +26,7 @@ const PACKAGE: u8 = 0x03;
 /// A KeyPackage that was handed out; also the caller's index from reference to user, see [`references`].
 ///
 /// [`references`]: super::references
-pub(super) const CLAIM: u8 = 0x04;
+const CLAIM: u8 = 0x04;
 const ANSWER: u8 = 0x05;
 const DECISION: u8 = 0x06;
 
@@ -64,7 +64,6 @@ pub(super) struct Claimant {
 /// The answer to a claim, kept for a while for its octet-identical repetition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Answer {
-    pub(super) peer: Peer,
     pub(super) until: Timestamp,
     pub(super) references: Vec<KeyPackageRef>,
     pub(super) bytes: Vec<u8>,
@@ -111,10 +110,10 @@ impl Edit {
             }
             Self::Package(device, number, package) => (
                 Key::new(PACKAGE).u64(u64::from(*device)).u64(*number),
-                package.as_ref().map(|it| encode(&(&it.reference, &it.bytes))),
+                package.as_ref().map(|it| encode(&(&it.reference, it.key_package.as_bytes()))),
             ),
             Self::Claim(reference, claim) => {
-                (Key::new(CLAIM).bytes(reference.as_slice()), claim.as_ref().map(encode))
+                (Key::new(CLAIM).bytes(reference.as_bytes()), claim.as_ref().map(encode))
             }
             Self::Answer(hash, answer) => {
                 (Key::new(ANSWER).bytes(hash), answer.as_ref().map(encode))
@@ -155,7 +154,7 @@ pub(super) struct State {
     pub(super) answers: BTreeMap<Hash, Answer>,
     pub(super) consent: Consent,
     /// Where the packages are, by reference.
-    published: BTreeMap<KeyPackageRef, (u32, u64)>,
+    places: BTreeMap<KeyPackageRef, (u32, u64)>,
     due: BTreeSet<(Timestamp, Due)>,
 }
 
@@ -167,7 +166,7 @@ impl State {
             devices: BTreeMap::new(),
             claims: BTreeMap::new(),
             answers: BTreeMap::new(),
-            published: BTreeMap::new(),
+            places: BTreeMap::new(),
             due: BTreeSet::new(),
         }
     }
@@ -177,14 +176,9 @@ impl State {
         self.devices.iter().find(|(_, it)| it.client == *client).map(|(number, it)| (*number, it))
     }
 
-    /// The device that published this, if it was not handed out.
-    pub(super) fn publisher(&self, reference: &KeyPackageRef) -> Option<&Device> {
-        self.published.get(reference).and_then(|(device, _)| self.devices.get(device))
-    }
-
-    /// The number of the device that published this, if it was not handed out.
+    /// The device among whose published KeyPackages this is.
     pub(super) fn published_by(&self, reference: &KeyPackageRef) -> Option<u32> {
-        self.published.get(reference).map(|(device, _)| *device)
+        self.places.get(reference).map(|(device, _)| *device)
     }
 
     /// All that has ended by `now`, the first to end first.
@@ -235,12 +229,12 @@ impl State {
         if let Some(old) = device.packages.remove(&place) {
             device.ordinary -= usize::from(!old.last_resort);
             self.due.remove(&(old.lifetime.not_after, Due::Package(number, place)));
-            self.published.remove(&old.reference);
+            self.places.remove(&old.reference);
         }
         if let Some(package) = package {
             device.ordinary += usize::from(!package.last_resort);
             self.due.insert((package.lifetime.not_after, Due::Package(number, place)));
-            self.published.insert(package.reference.clone(), (number, place));
+            self.places.insert(package.reference.clone(), (number, place));
             device.packages.insert(place, package);
         }
     }
@@ -277,11 +271,11 @@ impl State {
                 return Err(corrupt());
             }
             let (reference, bytes) = decode::<(KeyPackageRef, Vec<u8>)>("KeyPackage", value)?;
-            let package = Package::restore(reference, bytes).map_err(|_| corrupt())?;
+            let package = Package::restore(reference, &bytes).map_err(|_| corrupt())?;
             state.settle(Edit::Package(device, number, Some(package)));
         }
         for (key, value) in records.kind(CLAIM) {
-            let reference = reference(key.fields()).ok_or(RestoreError::Corrupt("claim"))?;
+            let reference = KeyPackageRef::from(key.fields());
             state.settle(Edit::Claim(reference, Some(decode("claim", value)?)));
         }
         for (key, value) in records.kind(ANSWER) {
@@ -316,14 +310,6 @@ fn device_number(fields: &mut impl Iterator<Item = u64>) -> Result<u32, RestoreE
     number.ok_or(RestoreError::Corrupt("client"))
 }
 
-/// The reference of these octets.
-pub(super) fn reference(octets: &[u8]) -> Option<KeyPackageRef> {
-    use tls_codec::DeserializeBytes;
-    let mut opaque = Vec::new();
-    crate::codec::write_bytes(&mut opaque, octets);
-    KeyPackageRef::tls_deserialize_exact_bytes(&opaque).ok()
-}
-
 fn scope(octets: &[u8]) -> Option<Scope> {
     let end = octets.iter().position(|&octet| octet == 0)?;
     let (requester, room) = octets.split_at(end);
@@ -332,4 +318,10 @@ fn scope(octets: &[u8]) -> Option<Scope> {
         room => Some(RoomUri::parse(room).ok()?),
     };
     Some(Scope { requester: UserUri::parse(requester).ok()?, room })
+}
+
+/// The KeyPackages that changes hand out and forget.
+pub(super) fn references(changes: &Changes) -> impl Iterator<Item = (KeyPackageRef, bool)> {
+    let writes = changes.writes.iter().filter(|(key, _)| key.kind() == CLAIM);
+    writes.map(|(key, value)| (KeyPackageRef::from(key.fields()), value.is_some()))
 }

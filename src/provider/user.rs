@@ -1,7 +1,5 @@
 //! The machine: one user of this provider.
 
-use openmls::ciphersuite::hash_ref::KeyPackageRef;
-
 use super::{
     Action, Policy,
     consent::{Consent, Decision, Scope, Stance, Verdict},
@@ -12,6 +10,7 @@ use crate::{
     error::{Misuse, RestoreError},
     machine::{Changes, Founding, Machine, Outcome, Records, Revision, Step, sealed},
     uri::{ClientUri, RoomUri, UserUri},
+    wire::KeyPackageRef,
 };
 
 /// One user of this provider: its clients, their KeyPackages, and who may have them.
@@ -27,14 +26,14 @@ pub struct User {
 }
 
 /// The client that a KeyPackage was handed out for, and what it was handed out for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
     /// The user of the client.
-    pub user: &'a UserUri,
+    pub user: UserUri,
     /// The client whose KeyPackage it is, and which a Welcome goes to.
-    pub client: &'a ClientUri,
+    pub client: ClientUri,
     /// The one room it may be used in, if it was claimed for one (P-071).
-    pub room: Option<&'a RoomUri>,
+    pub room: Option<RoomUri>,
 }
 
 impl User {
@@ -45,16 +44,14 @@ impl User {
         user: UserUri,
         stance: Stance,
     ) -> Founding<Self, ()> {
-        let profile =
-            Profile { user, stance, deleted: false, next_device: 0, next_package: 0 };
+        let profile = Profile { user, stance, deleted: false, next_device: 0, next_package: 0 };
         let changes = Changes {
             base: Revision::NONE,
             next: Revision::NONE.next(),
             writes: [Edit::Profile(profile.clone()).write()].into(),
             wake_at: None,
         };
-        let user =
-            Self { limits, policy, state: State::new(profile), revision: changes.next };
+        let user = Self { limits, policy, state: State::new(profile), revision: changes.next };
         Founding::new(user, changes, Outcome { reply: (), actions: Vec::new() })
     }
 
@@ -62,7 +59,11 @@ impl User {
     ///
     /// # Errors
     /// If the records are not those of a user, or of a later version.
-    pub fn restore(records: &Records, limits: Limits, policy: Policy) -> Result<Self, RestoreError> {
+    pub fn restore(
+        records: &Records,
+        limits: Limits,
+        policy: Policy,
+    ) -> Result<Self, RestoreError> {
         let state = State::restore(records)?;
         Ok(Self { limits, policy, state, revision: records.revision })
     }
@@ -114,16 +115,18 @@ impl User {
     /// The client that a Welcome for this KeyPackage goes to (P-092): none if the KeyPackage was never handed out,
     /// or its Welcome has come already (P-093).
     #[must_use]
-    pub fn owner(&self, reference: &KeyPackageRef) -> Option<Owner<'_>> {
-        let user = self.uri();
-        if let Some(claim) = self.state.claims.get(reference) {
-            let claimant = claim.waiting.as_ref()?;
-            let client = &self.state.devices.get(&claim.device)?.client;
-            return Some(Owner { user, client, room: claimant.room.as_ref() });
-        }
-        let device = self.state.publisher(reference).filter(|_| self.policy.last_resort)?;
-        let last = device.packages.values().find(|it| it.reference == *reference)?;
-        last.last_resort.then_some(Owner { user, client: &device.client, room: None })
+    pub fn owner(&self, reference: &KeyPackageRef) -> Option<Owner> {
+        let claim = self.state.claims.get(reference)?;
+        let claimant = claim.waiting.as_ref()?;
+        let client = self.state.devices.get(&claim.device)?.client.clone();
+        // One of last resort may be in many rooms, any for which it was claimed.
+        let room = claimant.room.clone().filter(|_| !self.is_last_resort(reference));
+        Some(Owner { user: self.uri().clone(), client, room })
+    }
+
+    /// Only those stay among the published when they are handed out.
+    fn is_last_resort(&self, reference: &KeyPackageRef) -> bool {
+        self.state.published_by(reference).is_some()
     }
 
     /// What is owed to others, derived from the records: after a restore, do these.
@@ -176,7 +179,8 @@ impl User {
             return Vec::new();
         }
         let replaced = self.state.consent.replaced(&scope);
-        let mut edits: Vec<Edit> = replaced.into_iter().map(|it| Edit::Decision(it, None)).collect();
+        let mut edits: Vec<Edit> =
+            replaced.into_iter().map(|it| Edit::Decision(it, None)).collect();
         edits.push(Edit::Decision(scope, Some(decision)));
         edits
     }
@@ -184,12 +188,12 @@ impl User {
     /// Takes note that Welcomes for these KeyPackages were passed on to their client: nothing more is routed by
     /// them (P-093), they count against nobody, and a repeated claim that got them is a new claim.
     ///
-    /// `follower::Action::Welcomed` asks for it. References of others are ignored.
+    /// `follower::Action::Welcomed` asks for it. References of others are ignored, and so are those of last resort.
     pub fn welcomed(&mut self, references: &[KeyPackageRef]) -> Step<'_, Self, ()> {
         let mut edits = Vec::new();
         for reference in references {
-            if let Some(claim) = self.state.claims.get(reference).filter(|it| it.waiting.is_some())
-            {
+            let claim = self.state.claims.get(reference).filter(|it| it.waiting.is_some());
+            if let Some(claim) = claim.filter(|_| !self.is_last_resort(reference)) {
                 let spent = super::state::Claim { waiting: None, ..claim.clone() };
                 edits.push(Edit::Claim(reference.clone(), Some(spent)));
             }

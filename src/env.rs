@@ -78,6 +78,15 @@ impl Peer {
             Self::Client(_, user) => user.domain(),
         }
     }
+
+    /// Its own name: a domain or a client URI.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Server(domain) => domain.as_str(),
+            Self::Client(client, _) => client.as_str(),
+        }
+    }
 }
 
 /// Bounds of everything that a peer can grow, per item and in total.

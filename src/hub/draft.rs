@@ -92,7 +92,8 @@ impl Draft {
     }
 
     /// Keeps the answer to a request for when it comes again.
-    pub(super) fn answer(&mut self, room: &Room, limits: &Limits, answer: Answer) {
+    pub(super) fn answer(&mut self, room: &Room, answer: Answer) {
+        let limits = &room.limits;
         self.gone.extend(room.answered.expired(answer.at, limits).map(Gone::Answer));
         self.gone.extend(room.answered.surplus(limits).map(Gone::Answer));
         self.put.push(Record::Answer(room.answered.next_number(), answer));

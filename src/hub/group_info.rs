@@ -61,8 +61,7 @@ impl Room {
     ) -> Result<UserUri, GroupInfoRefusal> {
         let suite = request.cipher_suite.known().ok_or(GroupInfoRefusal::Ciphersuite)?;
         env.crypto.supports(suite).map_err(|_| GroupInfoRefusal::Ciphersuite)?;
-        let credential = Credential::from(&request.requesting_credential);
-        let user = proposed::user(&credential)?;
+        let user = proposed::user(&Credential::from(&request.requesting_credential))?;
         if !self.speaks_for(peer, &user) {
             return Err(GroupInfoRefusal::Peer);
         }

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
-    policy,
-    uri::{Domain, UserUri},
-    wire::{ClientMaterial, KeyMaterialRequest, KeyMaterialResponse, KeyPackage},
+    policy::RoleIndex,
+    provider::Package,
+    uri::Domain,
+    wire::{ClientMaterial, KeyMaterialRequest, KeyMaterialResponse},
 };
 
 impl Room {
@@ -24,13 +25,14 @@ impl Room {
     /// # Errors
     /// If not.
     pub fn may_claim_keys(&self, peer: &Peer, request: &KeyMaterialRequest) -> Result<(), Refusal<KeysClaimedRefusal>> {
-        let participant = self.effective().participants().find(&request.requesting_user).is_some();
-        let here = request.room.as_ref() == Some(&self.head.room);
-        let reason = if !self.speaks_for(peer, &request.requesting_user) {
+        let head = request.head();
+        let user = &head.requesting_user;
+        let role = self.effective().role(user);
+        let reason = if !self.speaks_for(peer, user) {
             KeysClaimedRefusal::Peer
-        } else if !here {
+        } else if head.room.as_ref() != Some(&self.head.room) {
             KeysClaimedRefusal::Room
-        } else if !participant || self.is_blocked(&request.requesting_user) || policy::is_banned(self.effective(), &request.requesting_user) {
+        } else if matches!(role, RoleIndex::NONE | RoleIndex::BANNED) || self.is_blocked(user) {
             KeysClaimedRefusal::NotAParticipant
         } else {
             return Ok(());
@@ -75,27 +77,18 @@ impl Room {
         let mut seen = BTreeSet::new();
         let mut claims = Vec::new();
         for client in &response.clients {
-            let ClientMaterial::Success(key_package) = &client.material else { continue };
-            let reference = key_package.reference(env.crypto).map_err(|_| KeysClaimedRefusal::KeyPackage)?;
-            let reference = reference.as_bytes().to_vec();
+            let ClientMaterial::KeyPackage(key_package) = &client.material else { continue };
+            let package = Package::check(key_package.as_bytes(), response.user.as_bytes(), env.now, env.crypto)
+                .map_err(KeysClaimedRefusal::KeyPackage)?;
+            let reference = package.reference().as_bytes().to_vec();
             if self.claims.find(&reference, env.now).is_some() || !seen.insert(reference.clone()) {
                 return Err(KeysClaimedRefusal::Repeated);
             }
-            claims.push((reference, lifetime_end(env, key_package, &response.user)?));
+            claims.push((reference, package.not_after()));
         }
         if self.claims.len() + claims.len() > self.limits.claims {
             return Err(KeysClaimedRefusal::TooMany(self.limits.claims));
         }
         Ok(claims)
     }
-}
-
-/// When a KeyPackage's lifetime ends, if it is one of this user's and valid now.
-fn lifetime_end<C: Crypto>(
-    env: &Env<'_, C, Keys>,
-    key_package: &KeyPackage,
-    user: &UserUri,
-) -> Result<Timestamp, KeysClaimedRefusal> {
-    let _ = (env, key_package, user);
-    Err(KeysClaimedRefusal::KeyPackage)
 }

@@ -53,8 +53,8 @@ mod record;
 mod refusal;
 mod room;
 mod submit;
-#[cfg(test)]
-mod tests;
+
+
 mod update;
 
 use std::ops::Range;

@@ -96,7 +96,7 @@ impl Room {
         }
         let sender = self.group.external_senders().first().ok_or(ProposeRefusal::Unknown)?;
         let signer = env.keys.require(&sender.signature_key, "the external sender")?;
-        let messages = self.group.propose_as(env.crypto, &signer, HUB, &wanted)?;
+        let messages = self.group.propose_as(&signer, HUB, &wanted)?;
         let octets: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         let checked = self.group.check_proposals(env.crypto, env.now, &octets).map_err(UpdateRefusal::from)?;
         let change = self.judge_proposals(checked, accepted)?;

@@ -8,6 +8,7 @@ use crate::{
     error::{DecodeError, Misuse},
     machine::Revision,
     policy::Denied,
+    provider::Unfit,
     wire::{
         self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse, UpdateOutcome,
         UpdateRoomResponse,
@@ -306,8 +307,8 @@ pub enum KeysClaimedRefusal {
     #[error("a KeyPackage in it has been handed out before")]
     Repeated,
     /// A KeyPackage in it is not one of that user's, valid now.
-    #[error("a KeyPackage in it is not a valid one of that user")]
-    KeyPackage,
+    #[error("a KeyPackage in it is not a valid one of that user: {0}")]
+    KeyPackage(#[from] Unfit),
     /// The room remembers as many KeyPackages as it may.
     #[error("more than {0} KeyPackages are outstanding")]
     TooMany(usize),

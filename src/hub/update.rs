@@ -6,7 +6,8 @@ use super::{
     Keys, Refusal, Room, UpdateRefusal,
     answered::{self, Answer, Endpoint},
     draft::Draft,
-    proposed::{self, Owned, People, Who},
+    propose::Reissued,
+    proposed::{self, Owned, Who},
     room::{self, Change},
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     },
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
-    policy::{self, Claims, JoinCode, Proposed},
+    policy::{self, Claims, JoinCode, Proposed, RoleIndex},
     uri::{Domain, UserUri},
     wire::{
         ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle, PublicMessage, RatchetTree,
@@ -141,8 +142,9 @@ impl Room {
 
     /// P-105, P-106: whoever was removed or banned may only leave.
     fn unless_blocked(&self, user: &UserUri) -> Result<(), UpdateRefusal> {
-        let gone = policy::is_removed(self.effective(), user) && !policy::is_removed(&self.committed, user);
-        if gone || policy::is_banned(self.effective(), user) || self.is_blocked(user) {
+        let role = self.effective().role(user);
+        let removed = role == RoleIndex::NONE && self.committed.role(user) != RoleIndex::NONE;
+        if removed || role == RoleIndex::BANNED || self.is_blocked(user) {
             return Err(UpdateRefusal::Blocked);
         }
         Ok(())
@@ -194,11 +196,15 @@ impl Room {
         let verdict = self.judge_commit(&open, &committer)?;
 
         let changes = verdict.components(&self.committed).into_iter().map(|(id, data)| (id.0, data)).collect();
+        let partial_group_info = match &parts.group_info {
+            GroupInfoOption::Full(_) => Vec::new(),
+            GroupInfoOption::Partial(partial) => partial.encode(),
+        };
         let bundle = CommitBundle {
             welcome: parts.welcome.as_ref().map(Welcome::as_bytes),
             group_info: match &parts.group_info {
                 GroupInfoOption::Full(group_info) => GroupInfoForm::Full(group_info.as_bytes()),
-                GroupInfoOption::Partial(partial) => GroupInfoForm::Partial(partial.as_bytes()),
+                GroupInfoOption::Partial(_) => GroupInfoForm::Partial(&partial_group_info),
             },
             ratchet_tree: match &parts.ratchet_tree {
                 RatchetTreeOption::Full(tree) => TreeForm::Full(tree.as_bytes()),
@@ -211,17 +217,19 @@ impl Room {
         let leaves = leaves(&staged)?;
         let welcomed = self.welcomed(env, &staged, draft)?;
 
-        let mut next = self.committed.clone();
-        verdict.clone().apply(&mut next);
         let reissued = match &committer {
-            Who::Joiner(_) => self.reissue(env, &mut staged, &leaves, &next, draft, accepted)?,
-            Who::User(_) | Who::Server(_) => super::propose::Reissued::default(),
+            Who::Joiner(_) => {
+                let mut next = self.committed.clone();
+                verdict.clone().apply(&mut next);
+                self.reissue(env, &mut staged, &leaves, &next, draft, accepted)?
+            }
+            Who::User(_) | Who::Server(_) => Reissued::default(),
         };
 
         let mut audience = self.providers_of_leaves();
         if let Committer::Joiner { node, .. } = staged.committer() {
             draft.forget_joiner(node.signature_key.clone());
-            audience.extend(Domain::parse(proposed::user(&node.credential)?.host()));
+            audience.insert(proposed::user(&node.credential)?.domain());
         }
         let ratchet_tree = parts.welcome.is_some().then(|| staged.ratchet_tree(&self.group));
         let event = FanoutEvent::Commit { commit: parts.commit, external_proposals: reissued.messages };

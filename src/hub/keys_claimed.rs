@@ -3,10 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Keys, KeysClaimedRefusal, Refusal, Room,
-    draft::Draft,
-    expiring::Claim,
-    record::Record,
+    Keys, KeysClaimedRefusal, Refusal, Room, draft::Draft, expiring::Claim, record::Record,
     room::Change,
 };
 use crate::{
@@ -24,7 +21,11 @@ impl Room {
     ///
     /// # Errors
     /// If not.
-    pub fn may_claim_keys(&self, peer: &Peer, request: &KeyMaterialRequest) -> Result<(), Refusal<KeysClaimedRefusal>> {
+    pub fn may_claim_keys(
+        &self,
+        peer: &Peer,
+        request: &KeyMaterialRequest,
+    ) -> Result<(), Refusal<KeysClaimedRefusal>> {
         let head = request.head();
         let user = &head.requesting_user;
         let role = self.effective().role(user);
@@ -78,8 +79,13 @@ impl Room {
         let mut claims = Vec::new();
         for client in &response.clients {
             let ClientMaterial::KeyPackage(key_package) = &client.material else { continue };
-            let package = Package::check(key_package.as_bytes(), response.user.as_bytes(), env.now, env.crypto)
-                .map_err(KeysClaimedRefusal::KeyPackage)?;
+            let package = Package::check(
+                key_package.as_bytes(),
+                response.user.as_bytes(),
+                env.now,
+                env.crypto,
+            )
+            .map_err(KeysClaimedRefusal::KeyPackage)?;
             let reference = package.reference().as_bytes().to_vec();
             if self.claims.find(&reference, env.now).is_some() || !seen.insert(reference.clone()) {
                 return Err(KeysClaimedRefusal::Repeated);

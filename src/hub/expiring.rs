@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Claim {
     /// The provider that handed it out.
     pub(super) provider: Domain,
+    /// The SHA-256 of the response it came in: the same response may pass through again, if it got lost behind the hub.
+    pub(super) response: [u8; 32],
 }
 
 /// Somebody who was given the GroupInfo, to know the external commit that follows (P-182).

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use sha2::{Digest, Sha256};
+
 use super::{
     Keys, KeysClaimedRefusal, Refusal, Room, draft::Draft, expiring::Claim, record::Record,
     room::Change,
 };
 use crate::{
+    codec::Wire,
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
     policy::RoleIndex,
@@ -54,11 +57,12 @@ impl Room {
     ) -> Result<Step<'_, Self, ()>, Refusal<KeysClaimedRefusal>> {
         let mut draft = Draft::new(&self.head);
         draft.expire(self, env.now);
-        match self.claims_in(env, provider, response) {
+        let digest = Sha256::digest(response.encode()).into();
+        match self.claims_in(env, provider, response, &digest) {
             Ok(claims) => {
+                let claim = Claim { provider: provider.clone(), response: digest };
                 for (reference, until) in claims {
-                    let claim = Claim { provider: provider.clone() };
-                    draft.put(Record::Claim(reference, claim, until));
+                    draft.put(Record::Claim(reference, claim.clone(), until));
                 }
                 Ok(self.step(draft, Change::None, ()))
             }
@@ -71,6 +75,7 @@ impl Room {
         env: &Env<'_, C, Keys>,
         provider: &Domain,
         response: &KeyMaterialResponse,
+        digest: &[u8; 32],
     ) -> Result<Vec<(Vec<u8>, Timestamp)>, KeysClaimedRefusal> {
         if response.user.host() != provider.as_str() {
             return Err(KeysClaimedRefusal::Peer);
@@ -87,7 +92,8 @@ impl Room {
             )
             .map_err(KeysClaimedRefusal::KeyPackage)?;
             let reference = package.reference().as_bytes().to_vec();
-            if self.claims.find(&reference, env.now).is_some() || !seen.insert(reference.clone()) {
+            let before = self.claims.find(&reference, env.now);
+            if before.is_some_and(|claim| claim.response != *digest) || !seen.insert(reference.clone()) {
                 return Err(KeysClaimedRefusal::Repeated);
             }
             claims.push((reference, package.not_after()));

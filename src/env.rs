@@ -93,6 +93,8 @@ pub struct Limits {
     pub key_packages: usize,
     /// Notifications whose repetition a follower recognises.
     pub notified: usize,
+    /// Franks of one room that a client remembers, to find swapped ones.
+    pub franks: usize,
 }
 
 impl Default for Limits {
@@ -113,6 +115,7 @@ impl Default for Limits {
             lag: 100_000,
             key_packages: 100,
             notified: 1024,
+            franks: 128,
         }
     }
 }

@@ -85,14 +85,16 @@ impl World {
     fn at(accepted: Timestamp, generation: u32) -> Self {
         let (sender, room) = (user("alice-smith"), room());
         let content = hex(CONTENT);
-        let tag = tag(&hex(SALT), &content);
+        let mut salt = hex(SALT);
+        salt[0] ^= generation as u8;
+        let tag = tag(&salt, &content);
         let context = Context { sender: &sender, room: &room, accepted };
         let frank = stamp(&secret(), &agent_signer(), SUITE.into(), &tag, &context).unwrap();
         let provider = ProviderUri::new(&room.domain());
         Self {
             accepted,
             content,
-            salt: hex(SALT),
+            salt,
             claimed_sender: Some(sender.as_bytes().to_vec()),
             claimed_room: Some(room.as_bytes().to_vec()),
             tag: Some(tag),

@@ -35,7 +35,10 @@ mod shelf;
 mod staged;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use openmls_traits::crypto::OpenMlsCrypto;
 
@@ -89,8 +92,8 @@ pub struct Group {
     context_octets: Vec<u8>,
     /// The external senders in `context`.
     senders: Vec<ExternalSender>,
-    /// The leaves of the engine's tree.
-    roster: Roster,
+    /// The leaves of the engine's tree. A staged commit holds on to it, until it is accepted or dropped.
+    roster: Arc<Roster>,
     /// The engine's queue, which it shows to nobody.
     waiting: Vec<Waiting>,
     info: Info,
@@ -139,7 +142,7 @@ impl Group {
             context,
             context_octets,
             senders,
-            roster,
+            roster: Arc::new(roster),
             waiting: Vec::new(),
             info,
             head: Head::default(),

@@ -15,7 +15,7 @@
 //! again needs no clock and no cryptography, and no message is ever replayed: an expired KeyPackage in it would be
 //! refused.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -288,7 +288,7 @@ impl Group {
             context_octets: context.encode(),
             context,
             senders,
-            roster,
+            roster: Arc::new(roster),
             waiting: Vec::new(),
             info,
             head,

@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use openmls_traits::{crypto::OpenMlsCrypto, signatures::Signer, types::Ciphersuite};
@@ -14,7 +15,7 @@ use super::{
     context::{Context, RawExtension, extension, write_external_senders},
     engine::{Diff, Engine, EngineFault},
     external,
-    frame::{Body, read_frame},
+    frame::{Body, FrameSender, read_frame},
     group_info::{Expected, Info, check_welcome},
     propose::{CheckedProposal, ExternalProposal, Pending, Queued, Waiting},
     records::{self, Head},
@@ -38,6 +39,9 @@ pub struct StagedCommit {
     path: Option<Leaf>,
     outcome: Outcome,
     diff: Diff,
+    /// The members of the old epoch.
+    roster: Arc<Roster>,
+    mergeable: BTreeSet<u16>,
     context: Context,
     context_octets: Vec<u8>,
     senders: Vec<ExternalSender>,
@@ -96,6 +100,8 @@ pub(super) fn stage(
         path,
         outcome,
         diff,
+        roster: Arc::clone(&group.roster),
+        mergeable: group.config.mergeable.clone(),
         group_info: info.encode(&context_octets),
         context,
         context_octets,
@@ -107,7 +113,7 @@ pub(super) fn stage(
         writes,
     };
     if let TreeForm::Full(tree) = bundle.ratchet_tree
-        && tree != staged.ratchet_tree(group)
+        && tree != staged.tree(group)
     {
         return Err(CommitRefusal::Tree);
     }
@@ -268,7 +274,11 @@ impl StagedCommit {
 
     /// The ratchet tree of the new epoch, for those that the Welcome is for. Takes time in proportion to the group.
     #[must_use]
-    pub fn ratchet_tree(&self, group: &Group) -> &[u8] {
+    pub fn ratchet_tree(&self, group: &Group) -> Vec<u8> {
+        self.tree(group).to_vec()
+    }
+
+    fn tree(&self, group: &Group) -> &[u8] {
         self.tree.get_or_init(|| {
             let (at, rest) = self.diff.encode();
             let copy = Engine::load(&group.context.group_id, group.engine.parts())
@@ -280,59 +290,62 @@ impl StagedCommit {
     }
 
     /// Makes proposals of this server itself for the *new* epoch, and queues them there in the same acceptance
-    /// . Returns all that will be pending, in order.
+    /// . Returns them, in order.
     ///
     /// # Errors
     /// If the signer is not the external sender at `sender` of the new epoch, fails, or a proposal could not be
     /// committed. Nothing is queued then.
     pub fn propose_as(
         &mut self,
-        group: &Group,
         crypto: &impl OpenMlsCrypto,
         signer: &impl Signer,
         sender: u32,
         proposals: &[ExternalProposal],
         accepted_at: Timestamp,
-    ) -> Result<impl Iterator<Item = &Pending>, ProposeError> {
-        let mut roster = group.roster.clone();
+    ) -> Result<Vec<Pending>, ProposeError> {
+        if usize::try_from(sender).map_or(true, |sender| sender >= self.senders.len()) {
+            return Err(ProposeError::NotASender(sender));
+        }
+        let mut roster = Roster::clone(&self.roster);
         roster.apply(self.outcome.change.clone());
-        let made = proposals
-            .iter()
-            .map(|proposal| external::frame(&self.context, signer, sender, proposal))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut fresh: Vec<Waiting> = Vec::new();
-        for (index, message) in made.into_iter().enumerate() {
-            let checked = self.check_own(crypto, &roster, accepted_at, sender, message);
-            let (checked, queued) =
-                checked.map_err(|fault| ProposeError::Refused { index, fault })?;
-            let before = self.waiting.len() + fresh.len();
-            let number = u64::try_from(before).unwrap_or(u64::MAX);
-            fresh.push(Waiting::new(number, checked, queued, accepted_at));
-            self.check_together(group, &roster, accepted_at, &fresh)
+        let court = Court { context: &self.context, roster: &roster, now: accepted_at };
+        let mut waiting = self.waiting.clone();
+        for (index, proposal) in proposals.iter().enumerate() {
+            let message = external::frame(&self.context, signer, sender, proposal)?;
+            let number = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+            self.check_own(crypto, court, message)
+                .and_then(|(checked, queued)| {
+                    waiting.push(Waiting::new(number, checked, queued, accepted_at));
+                    check_together(court, &self.mergeable, &waiting)
+                })
                 .map_err(|fault| ProposeError::Refused { index, fault })?;
         }
+        let fresh = waiting.split_off(self.waiting.len());
         for waiting in &fresh {
             let (key, record) = records::pending(waiting);
+            // A proposal of the old epoch may be deleted under the same key.
             match self.writes.iter_mut().find(|(other, _)| *other == key) {
                 Some((_, old)) => *old = record,
                 None => self.writes.push((key, record)),
             }
         }
+        let pending = fresh.iter().map(|waiting| waiting.pending.clone()).collect();
         self.waiting.extend(fresh);
-        Ok(self.pending())
+        Ok(pending)
     }
 
+    /// Checks a proposal of this server as it would be checked if it came from outside, in the new epoch.
     fn check_own(
         &self,
         crypto: &impl OpenMlsCrypto,
-        roster: &Roster,
-        now: Timestamp,
-        sender: u32,
+        court: Court<'_>,
         message: Vec<u8>,
     ) -> Result<(CheckedProposal, Queued), ProposalFault> {
-        let court = Court { context: &self.context, roster, now };
         let frame = read_frame(&message)?;
-        let Body::Proposal(raw) = &frame.body else { return Err(ProposalFault::ContentType) };
+        let (FrameSender::External(sender), Body::Proposal(raw)) = (frame.sender, &frame.body)
+        else {
+            return Err(ProposalFault::Sender);
+        };
         let sender = Sender::External(sender);
         let good = court.judge(crypto, sender, raw)?;
         let verified = Engine::verify_external(crypto, &self.context, &frame)?;
@@ -340,24 +353,6 @@ impl StagedCommit {
             CheckedProposal { reference: verified.reference(), sender, content: good.view };
         let queued = Queued { raw: raw.clone(), entry: good.entry, verified, message };
         Ok((checked, queued))
-    }
-
-    fn check_together(
-        &self,
-        group: &Group,
-        roster: &Roster,
-        now: Timestamp,
-        fresh: &[Waiting],
-    ) -> Result<(), ProposalFault> {
-        let court = Court { context: &self.context, roster, now };
-        let mut draft = Draft::new(court, &group.config.mergeable, false);
-        for (number, it) in self.waiting.iter().chain(fresh).enumerate() {
-            let lapsed = draft.enter(number, it.pending.sender, &it.raw, it.entry.as_ref())?;
-            if !lapsed.is_empty() {
-                return Err(ProposalFault::Conflict(Conflict::Leaving));
-            }
-        }
-        Ok(())
     }
 
     /// What will be pending in the new epoch: the proposals of [`StagedCommit::propose_as`].
@@ -370,6 +365,22 @@ impl StagedCommit {
     pub fn writes(&self) -> &Writes {
         &self.writes
     }
+}
+
+/// Whether proposals can stand in one commit, none of them lapsing.
+fn check_together(
+    court: Court<'_>,
+    mergeable: &BTreeSet<u16>,
+    waiting: &[Waiting],
+) -> Result<(), ProposalFault> {
+    let mut draft = Draft::new(court, mergeable, false);
+    for (number, it) in waiting.iter().enumerate() {
+        let lapsed = draft.enter(number, it.pending.sender, &it.raw, it.entry.as_ref())?;
+        if !lapsed.is_empty() {
+            return Err(ProposalFault::Conflict(Conflict::Leaving));
+        }
+    }
+    Ok(())
 }
 
 impl Group {
@@ -386,7 +397,8 @@ impl Group {
         self.context = staged.context;
         self.context_octets = staged.context_octets;
         self.senders = staged.senders;
-        self.roster.apply(staged.outcome.change);
+        drop(staged.roster);
+        Arc::make_mut(&mut self.roster).apply(staged.outcome.change);
         self.info = staged.info;
         self.head = staged.head;
         self.waiting.clear();

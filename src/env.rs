@@ -149,8 +149,6 @@ pub struct Limits {
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
     pub held_for: u64,
-    /// Franks of one room that a client remembers, to find swapped ones.
-    pub franks: usize,
 }
 
 impl Default for Limits {
@@ -182,7 +180,6 @@ impl Default for Limits {
             consents: 4096,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
-            franks: 128,
         }
     }
 }

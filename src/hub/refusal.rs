@@ -165,7 +165,7 @@ impl UpdateRefusal {
                 text.extend(name.0.iter().map(|octet| format!("{octet:02x}")));
             }
         }
-        ErrorDescription::new(&text)
+        ErrorDescription::shortened(&text)
     }
 }
 

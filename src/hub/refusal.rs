@@ -139,6 +139,7 @@ impl UpdateRefusal {
                 | CommitRefusal::SafeAad
                 | CommitRefusal::Missing(_)
                 | CommitRefusal::NoPath
+                | CommitRefusal::Unsupported { .. }
                 | CommitRefusal::Path(_)
                 | CommitRefusal::Welcome(_)
                 | CommitRefusal::GroupInfo(_)

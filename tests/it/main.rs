@@ -1,1 +1,6 @@
 //! The integration tests, one binary: two cores link it once.
+
+mod follower;
+mod provider;
+mod provider_crash;
+mod provider_support;

@@ -19,7 +19,8 @@ fn golden_scenarios() {
                 std::fs::write(&file, played).unwrap();
             } else {
                 let name = file.file_name().unwrap().to_string_lossy().into_owned();
-                let differs = written.lines().zip(played.lines()).enumerate().find(|(_, (a, b))| a != b);
+                let differs =
+                    written.lines().zip(played.lines()).enumerate().find(|(_, (a, b))| a != b);
                 wrong.push(format!("{name}: {differs:?}"));
             }
         }

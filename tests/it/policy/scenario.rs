@@ -242,11 +242,8 @@ impl Scene {
             let list = ParticipantList::of(self.list.iter().cloned()).unwrap();
             components.insert(ComponentId::PARTICIPANT_LIST, list.encode());
             let state = RoomState::from_components(components, &self.leaves).unwrap();
-            self.played = Some(Played {
-                committed: state.clone(),
-                effective: state,
-                waiting: Vec::new(),
-            });
+            self.played =
+                Some(Played { committed: state.clone(), effective: state, waiting: Vec::new() });
         }
         self.played.as_mut().unwrap()
     }
@@ -343,7 +340,10 @@ fn changed_roles(roles: &Roles, words: &[&str]) -> Roles {
                 .iter()
                 .map(|pair| {
                     let (from, targets) = pair.split_once(':').unwrap();
-                    RoleChange { from: index(from), targets: targets.split(',').map(index).collect() }
+                    RoleChange {
+                        from: index(from),
+                        targets: targets.split(',').map(index).collect(),
+                    }
                 })
                 .collect();
         }
@@ -359,7 +359,15 @@ fn changed_roles(roles: &Roles, words: &[&str]) -> Roles {
             let at = at(&roles, role);
             roles[at].name = name.into();
         }
-        ["drop-role", role] => roles.retain(|it| it.index != index(role)),
+        // The role and every change that leads to or from it.
+        ["drop-role", role] => {
+            let gone = index(role);
+            roles.retain(|it| it.index != gone);
+            for role in &mut roles {
+                role.changes.retain(|it| it.from != gone);
+                role.changes.iter_mut().for_each(|it| it.targets.retain(|to| *to != gone));
+            }
+        }
         _ => panic!("no such line: {}", words.join(" ")),
     }
     Roles::new(roles).unwrap()
@@ -369,7 +377,9 @@ impl Played {
     fn place(&self, name: &str) -> u32 {
         match name.strip_prefix('#') {
             Some(place) => place.parse().unwrap(),
-            None => self.committed.participants().find(participant(name)).map_or(9999, |it| it.place),
+            None => {
+                self.committed.participants().find(participant(name)).map_or(9999, |it| it.place)
+            }
         }
     }
 
@@ -379,7 +389,8 @@ impl Played {
         let list = |update: ParticipantListUpdate| {
             vec![Deed::Component(ComponentId::PARTICIPANT_LIST, Some(update.encode()))]
         };
-        let list_of = |changed, removed, added| list(ParticipantListUpdate { changed, removed, added });
+        let list_of =
+            |changed, removed, added| list(ParticipantListUpdate { changed, removed, added });
         let own = || match by {
             Who::User(user) | Who::Joiner(user) => user.clone(),
             Who::Server(_) => panic!("a server has no clients"),
@@ -426,7 +437,8 @@ impl Played {
                 deeds
             }
             ["ban", name] => {
-                let mut deeds = list_of(vec![(self.place(name), RoleIndex(1))], Vec::new(), Vec::new());
+                let mut deeds =
+                    list_of(vec![(self.place(name), RoleIndex(1))], Vec::new(), Vec::new());
                 deeds.extend(all(&user(name)));
                 deeds
             }
@@ -454,13 +466,13 @@ impl Played {
                     let (name, value) = field.split_once('=').unwrap();
                     match name {
                         "name" => metadata.name = value.into(),
-                        "description" => metadata.descriptions.push(
-                            openmimi::room::RichDescription {
+                        "description" => {
+                            metadata.descriptions.push(openmimi::room::RichDescription {
                                 media_type: String::new(),
                                 language_tag: String::new(),
                                 content: value.as_bytes().to_vec(),
-                            },
-                        ),
+                            })
+                        }
                         "avatar" => metadata.avatar = value.into(),
                         "subject" => metadata.subject = value.into(),
                         "mood" => metadata.mood = value.into(),
@@ -518,8 +530,7 @@ impl Played {
         let by = Who::of(who);
         let bundle: Vec<_> =
             self.deeds(&by, deeds).into_iter().map(|deed| (by.clone(), deed)).collect();
-        let view =
-            View { committed: &self.committed, effective: &self.effective, parent };
+        let view = View { committed: &self.committed, effective: &self.effective, parent };
         let waiting = proposals(&self.waiting, &[]);
         let judged = judge_proposals(
             view,
@@ -564,7 +575,8 @@ impl Played {
         } else {
             Claims::Known(claims_of(who, claims))
         };
-        let own: Vec<_> = self.deeds(&by, deeds).into_iter().map(|deed| (by.clone(), deed)).collect();
+        let own: Vec<_> =
+            self.deeds(&by, deeds).into_iter().map(|deed| (by.clone(), deed)).collect();
         let by_reference = |proposed| Committed { proposed, by_reference: true };
         let by_value = |proposed| Committed { proposed, by_reference: false };
         let mut all: Vec<_> = proposals(&self.waiting, &[])
@@ -591,8 +603,7 @@ impl Played {
         } else {
             Committer::Member { user: &committing, pseudonym }
         };
-        let view =
-            View { committed: &self.committed, effective: &self.effective, parent };
+        let view = View { committed: &self.committed, effective: &self.effective, parent };
         match judge_commit(view, committer, &all) {
             Ok(verdict) => {
                 let mut line = "allow".to_owned();

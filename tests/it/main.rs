@@ -1,6 +1,7 @@
 //! The integration tests, one binary: two cores link it once.
 
 mod follower;
+mod policy;
 mod provider;
 mod provider_crash;
 mod provider_support;

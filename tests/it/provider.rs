@@ -6,8 +6,8 @@ use openmimi::{
     codec::Wire,
     env::{Limits, Peer, Timestamp},
     provider::{
-        Action, ClaimAnswer, ClaimFault, Decision, Policy, PublishFault, Scope, Stance, Unfit, User,
-        claim_unknown, references,
+        Action, ClaimAnswer, ClaimFault, Decision, Policy, PublishFault, Scope, Stance, Unfit,
+        User, claim_unknown, references,
     },
     wire::{
         CipherSuite, ClientMaterial, KeyMaterialHead, KeyMaterialRequest, KeyMaterialResponse,
@@ -64,7 +64,12 @@ fn unfit(bob: &mut User, device: &Device, package: Vec<u8>) -> Unfit {
     }
 }
 
-fn claim_at(bob: &mut User, now: Timestamp, peer: &Peer, body: &[u8]) -> Result<Vec<u8>, ClaimFault> {
+fn claim_at(
+    bob: &mut User,
+    now: Timestamp,
+    peer: &Peer,
+    body: &[u8],
+) -> Result<Vec<u8>, ClaimFault> {
     let crypto = RustCrypto::default();
     let claim = bob.claim(&env(&crypto, now), peer, body);
     claim.map(|step| step.apply().reply).map_err(|refusal| refusal.fault)
@@ -81,7 +86,8 @@ fn response(answer: &[u8]) -> KeyMaterialResponse {
 #[test]
 fn p_047_only_the_users_own_valid_key_packages_are_taken() {
     let mut bob = bob();
-    let (phone, alice) = (Device::new("bob@b.example", "phone"), Device::new("alice@b.example", "1"));
+    let (phone, alice) =
+        (Device::new("bob@b.example", "phone"), Device::new("alice@b.example", "1"));
 
     assert_eq!(unfit(&mut bob, &phone, alice.key_package()), Unfit::Identity);
     // The client of another user may not publish here at all, nor another server.
@@ -125,14 +131,16 @@ fn p_047_only_the_users_own_valid_key_packages_are_taken() {
 #[test]
 fn a_key_package_published_again_is_not_taken_again() {
     let mut bob = bob();
-    let (phone, tablet) = (Device::new("bob@b.example", "phone"), Device::new("bob@b.example", "tablet"));
+    let (phone, tablet) =
+        (Device::new("bob@b.example", "phone"), Device::new("bob@b.example", "tablet"));
     let alice = Device::new("alice@a.example", "1");
     let package = phone.key_package();
     publish(&mut bob, &phone, std::slice::from_ref(&package));
     let crypto = RustCrypto::default();
 
     // A publication whose reply was lost comes again.
-    let again = bob.publish(&env(&crypto, NOW), &phone.peer(), &[package.clone(), phone.key_package()]);
+    let again =
+        bob.publish(&env(&crypto, NOW), &phone.peer(), &[package.clone(), phone.key_package()]);
     let published = again.unwrap().apply().reply;
     assert_eq!((published.new, published.known, published.left), (1, 1, 2));
 
@@ -146,7 +154,9 @@ fn a_key_package_published_again_is_not_taken_again() {
     );
 
     // P-084: nor when it was handed out, and its Welcome has come.
-    let handed = handed_out(&claim(&mut bob, &server("a.example"), &alice.request(bob_uri(), None, 0)).unwrap());
+    let handed = handed_out(
+        &claim(&mut bob, &server("a.example"), &alice.request(bob_uri(), None, 0)).unwrap(),
+    );
     assert_eq!(handed, [package.clone()], "the oldest first");
     settle(bob.welcomed(&[reference(&package, &crypto)]));
     let again = bob.publish(&env(&crypto, NOW), &phone.peer(), std::slice::from_ref(&package));
@@ -172,7 +182,11 @@ fn what_a_user_can_store_is_bounded() {
     let [one, two, three] = ["1", "2", "3"].map(|it| Device::new("bob@b.example", it));
     let alice = Device::new("alice@a.example", "1");
 
-    assert_eq!(publish_fault(&mut bob, &one.peer(), &vec![Vec::new(); 5]), PublishFault::Full(2), "unread");
+    assert_eq!(
+        publish_fault(&mut bob, &one.peer(), &vec![Vec::new(); 5]),
+        PublishFault::Full(2),
+        "unread"
+    );
     publish(&mut bob, &one, &one.key_packages(2));
     assert_eq!(publish_fault(&mut bob, &one.peer(), &one.key_packages(3)), PublishFault::Full(2));
     publish(&mut bob, &one, &one.key_packages(1));
@@ -194,7 +208,8 @@ fn what_a_user_can_store_is_bounded() {
 #[test]
 fn p_070_p_079_p_086_every_client_is_listed() {
     let mut bob = bob();
-    let [phone, tablet, watch] = ["phone", "tablet", "watch"].map(|it| Device::new("bob@b.example", it));
+    let [phone, tablet, watch] =
+        ["phone", "tablet", "watch"].map(|it| Device::new("bob@b.example", it));
     let alice = Device::new("alice@a.example", "1");
     let hub = server("a.example");
     let mut nonce = 0;
@@ -288,11 +303,12 @@ fn p_048_p_088_what_the_group_requires_is_matched() {
         request.required_capabilities = required;
         response(&claim(&mut bob.clone(), &hub, &alice.signed(request)).unwrap())
     };
-    let required = |extensions: &[u16], proposals: &[u16], credentials: &[u16]| RequiredCapabilities {
-        extension_types: extensions.to_vec(),
-        proposal_types: proposals.to_vec(),
-        credential_types: credentials.to_vec(),
-    };
+    let required =
+        |extensions: &[u16], proposals: &[u16], credentials: &[u16]| RequiredCapabilities {
+            extension_types: extensions.to_vec(),
+            proposal_types: proposals.to_vec(),
+            credential_types: credentials.to_vec(),
+        };
     let packages = |it: &KeyMaterialResponse| handed_out(&it.encode());
     let ed25519 = u16::from(SUITE);
 
@@ -405,7 +421,8 @@ fn q_21_the_same_request_gets_the_same_answer_for_a_while() {
     assert_ne!(claim_at(&mut bob, late, &carol.peer(), &request).unwrap(), second);
 
     // A policy may switch it off.
-    let mut strict = bob_with(Limits::default(), policy(|it| it.repeat_answers = false), Stance::Open);
+    let mut strict =
+        bob_with(Limits::default(), policy(|it| it.repeat_answers = false), Stance::Open);
     publish(&mut strict, &phone, &phone.key_packages(2));
     let first = claim(&mut strict, &carol.peer(), &request).unwrap();
     assert_ne!(claim(&mut strict, &carol.peer(), &request).unwrap(), first);
@@ -603,7 +620,10 @@ fn p_050_p_092_p_093_a_welcome_finds_its_client_once() {
     assert_eq!(indexed, handed.iter().map(|it| (it.clone(), true)).collect());
 
     let owner = bob.owner(&handed[1]).unwrap();
-    assert_eq!((owner.client, owner.user, owner.room), (tablet.client.clone(), user("bob@b.example"), Some(x)));
+    assert_eq!(
+        (owner.client, owner.user, owner.room),
+        (tablet.client.clone(), user("bob@b.example"), Some(x))
+    );
     assert_eq!(bob.owner(&reference(&phone.key_package(), &crypto)), None);
 
     let step = bob.welcomed(&handed[1..]);
@@ -638,7 +658,8 @@ fn d_95_claims_without_a_welcome_are_bounded() {
     let [phone, tablet] = ["phone", "tablet"].map(|it| Device::new("bob@b.example", it));
     publish(&mut bob, &phone, &phone.key_packages(20));
     publish(&mut bob, &tablet, &tablet.key_packages(20));
-    let [alice, anna, amy] = ["alice@a.example", "anna@a.example", "amy@a.example"].map(|it| Device::new(it, "1"));
+    let [alice, anna, amy] =
+        ["alice@a.example", "anna@a.example", "amy@a.example"].map(|it| Device::new(it, "1"));
     let hub = server("a.example");
     let crypto = RustCrypto::default();
     let at = |minute: u64| Timestamp(NOW.0 + minute * 60_000);
@@ -659,10 +680,7 @@ fn d_95_claims_without_a_welcome_are_bounded() {
     assert!(matches!(full, Err(ClaimFault::TooMany { .. })));
     let crypto_env = env(&crypto, at(10));
     let refusal = bob.claim(&crypto_env, &hub, &request).unwrap_err();
-    assert_eq!(
-        refusal.answer,
-        ClaimAnswer::Status { status: 429, retry_after: Some(50 * 60_000) }
-    );
+    assert_eq!(refusal.answer, ClaimAnswer::Status { status: 429, retry_after: Some(50 * 60_000) });
     // A Welcome makes room, and so does time.
     let used: Vec<_> = handed_out(&answers[1]).iter().map(|it| reference(it, &crypto)).collect();
     let mut welcomed = bob.clone();

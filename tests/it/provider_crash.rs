@@ -71,8 +71,7 @@ fn life(store: &mut MemoryStore) -> User {
         answers.push(answer);
     }
     assert_eq!(answers[0], answers[2], "asked again after the crash: the same answer (Q-21)");
-    let used: Vec<_> =
-        handed_out(&answers[1]).iter().map(|it| reference(it, &crypto)).collect();
+    let used: Vec<_> = handed_out(&answers[1]).iter().map(|it| reference(it, &crypto)).collect();
     assert_eq!(used.len(), 2);
     for _ in 0..2 {
         play(store, BOB, &mut bob, &restore, &|bob| bob.welcomed(&used));
@@ -112,8 +111,8 @@ fn d_89_of_two_owners_one_hands_out() {
     settle(step);
 
     let mut two = one.clone();
-    let [alice, carol] =
-        ["alice@a.example", "carol@c.example"].map(|it| Device::new(it, "1").request(one.uri(), None, 7));
+    let [alice, carol] = ["alice@a.example", "carol@c.example"]
+        .map(|it| Device::new(it, "1").request(one.uri(), None, 7));
     let refused = one.claim(&env(&crypto, NOW), &server("a.example"), &alice).is_err();
     assert!(refused, "alice has no consent without a room");
     let first = one.claim(&env(&crypto, NOW), &server("c.example"), &carol).unwrap();
@@ -163,12 +162,8 @@ fn records_that_are_not_a_user_are_refused() {
 fn the_form_of_the_records_is_fixed() {
     let mut store = MemoryStore::new();
     let crypto = RustCrypto::default();
-    let founding = User::found(
-        Limits::default(),
-        Policy::default(),
-        user("bob@b.example"),
-        Stance::Open,
-    );
+    let founding =
+        User::found(Limits::default(), Policy::default(), user("bob@b.example"), Stance::Open);
     store.save(BOB, founding.changes()).unwrap();
     let (mut bob, _) = founding.apply();
     let phone = Device::new("bob@b.example", "phone");
@@ -179,7 +174,8 @@ fn the_form_of_the_records_is_fixed() {
     for (room, decision) in
         [(None, Decision::Grant), (Some(room("mimi://a.example/r/x")), Decision::Revoke)]
     {
-        let step = bob.decide(Scope { requester: user("alice@a.example"), room }, decision).unwrap();
+        let step =
+            bob.decide(Scope { requester: user("alice@a.example"), room }, decision).unwrap();
         store.save(BOB, step.changes()).unwrap();
         settle(step);
     }

@@ -22,8 +22,7 @@ use openmls_rust_crypto::{OpenMlsRustCrypto, RustCrypto};
 use openmls_traits::{OpenMlsProvider, types::Ciphersuite};
 use tls_codec::Serialize as _;
 
-pub(crate) const SUITE: Ciphersuite =
-    Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 pub(crate) const P256: Ciphersuite = Ciphersuite::MLS_128_DHKEMP256_AES128GCM_SHA256_P256;
 
 /// 2026-01-01.
@@ -70,8 +69,7 @@ impl Device {
 
     pub(crate) fn with_suite(name: &str, device: &str, suite: Ciphersuite) -> Self {
         let user = user(name);
-        let client =
-            ClientUri::new(&user.domain(), format!("{}/{device}", user.name())).unwrap();
+        let client = ClientUri::new(&user.domain(), format!("{}/{device}", user.name())).unwrap();
         let signer = SignatureKeyPair::new(suite.signature_algorithm()).unwrap();
         let provider = OpenMlsRustCrypto::default();
         signer.store(provider.storage()).unwrap();
@@ -157,12 +155,7 @@ impl Device {
     }
 
     /// A request for another's key material. `nonce` makes it differ from others.
-    pub(crate) fn request(
-        &self,
-        target: &UserUri,
-        room: Option<&RoomUri>,
-        nonce: u16,
-    ) -> Vec<u8> {
+    pub(crate) fn request(&self, target: &UserUri, room: Option<&RoomUri>, nonce: u16) -> Vec<u8> {
         let mut request = self.unsigned(target, room);
         request.acceptable_ciphersuites.push(CipherSuite(0xF000 + nonce));
         self.signed(request)

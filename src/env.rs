@@ -78,6 +78,15 @@ impl Peer {
             Self::Client(_, user) => user.domain(),
         }
     }
+
+    /// Its own name: a domain or a client URI.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Server(domain) => domain.as_str(),
+            Self::Client(client, _) => client.as_str(),
+        }
+    }
 }
 
 /// Bounds of everything that a peer can grow, per item and in total.
@@ -107,6 +116,8 @@ pub struct Limits {
     pub joiners: usize,
     /// Milliseconds that a joiner has between asking for the GroupInfo and its external commit.
     pub joiner_for: u64,
+    /// Milliseconds for which a removal that waits keeps external commits off that would undo it.
+    pub removal_waits: u64,
     /// Milliseconds by which a hub's clock may have run ahead before it restarts from the present.
     pub clock_ahead: u64,
     /// Events that a client or a follower holds back because something before them is missing.
@@ -117,6 +128,8 @@ pub struct Limits {
     pub key_packages: usize,
     /// Notifications, and events in them, whose repetition a follower recognises in one room.
     pub notified: usize,
+    /// Franks of one room that a client remembers, to find swapped ones.
+    pub franks: usize,
     /// Clients that one user may have at its provider.
     pub devices: usize,
     /// KeyPackages of one client that were handed out and have not expired. Each is remembered, so that none is
@@ -136,8 +149,6 @@ pub struct Limits {
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
     pub held_for: u64,
-    /// Franks of one room that a client remembers, to find swapped ones.
-    pub franks: usize,
 }
 
 impl Default for Limits {
@@ -153,11 +164,13 @@ impl Default for Limits {
             claims: 4096,
             joiners: 256,
             joiner_for: 10 * 60 * 1000,
+            removal_waits: 5 * 60 * 1000,
             clock_ahead: 60 * 1000,
             early: 256,
             lag: 100_000,
             key_packages: 100,
             notified: 1024,
+            franks: 128,
             devices: 64,
             claimed: 4096,
             claims_by_requester: 32,
@@ -167,7 +180,6 @@ impl Default for Limits {
             consents: 4096,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
-            franks: 128,
         }
     }
 }

@@ -27,6 +27,7 @@ mod tests;
 mod user;
 
 pub use consent::{Consent, Decision, Scope, Stance, Verdict};
+pub(crate) use package::Package;
 pub use publish::{PublishFault, PublishRefusal, Published, Unfit};
 pub use refusal::{ClaimAnswer, ClaimFault, ClaimRefusal};
 pub use request::claim_unknown;

@@ -24,7 +24,7 @@ const LAST_RESORT: u16 = 0x000a;
 
 /// One KeyPackage, published and not handed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
+pub(crate) struct Package {
     pub(super) reference: KeyPackageRef,
     /// As the client published it, octet for octet.
     pub(super) key_package: KeyPackage,
@@ -121,7 +121,7 @@ impl Package {
 
     /// Checks a KeyPackage of `user` (P-047, D-25): its form, its signatures, its lifetime by `now`, and that its
     /// leaf supports what it uses itself.
-    pub(super) fn check(
+    pub(crate) fn check(
         bytes: &[u8],
         user: &[u8],
         now: Timestamp,
@@ -155,6 +155,16 @@ impl Package {
         }
         let reference = key_package.reference(crypto).map_err(|_| Unfit::Suite)?;
         Ok(Self::new(reference, key_package, outline))
+    }
+
+    /// The name of it.
+    pub(crate) fn reference(&self) -> &KeyPackageRef {
+        &self.reference
+    }
+
+    /// When its lifetime ends.
+    pub(crate) fn not_after(&self) -> Timestamp {
+        self.lifetime.not_after
     }
 
     /// P-048, P-088: whether it fits what a group requires.

@@ -1,5 +1,6 @@
 //! MIMI content: messages that apps build and show (draft-ietf-mimi-content-08).
 
+pub mod asset;
 pub mod cbor;
 pub mod check;
 pub mod choose;

@@ -1,1 +1,4 @@
-//! TBD
+//! The client.
+
+#[expect(unused)]
+mod storage;

@@ -14,7 +14,7 @@ mod pieces;
 pub mod policy;
 pub mod provider;
 pub mod room;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod uri;
 pub mod wire;

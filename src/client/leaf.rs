@@ -2,7 +2,9 @@
 
 use openmls::{
     credentials::{Credential, CredentialType},
-    extensions::{AppDataDictionary, AppDataDictionaryExtension, Extension, ExtensionType, Extensions},
+    extensions::{
+        AppDataDictionary, AppDataDictionaryExtension, Extension, ExtensionType, Extensions,
+    },
     messages::proposals::ProposalType,
     prelude::{Capabilities, LeafNode, LeafNodeParameters},
 };
@@ -58,8 +60,10 @@ pub(super) fn extensions() -> Extensions<LeafNode> {
     dictionary.insert(0x0001, component_list(&COMPONENTS));
     dictionary.insert(0x0002, component_list(&[FRANK_AAD]));
     dictionary.insert(0x0003, media_type_list());
-    Extensions::from_vec(vec![Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))])
-        .expect("a leaf may hold a dictionary")
+    Extensions::from_vec(vec![Extension::AppDataDictionary(AppDataDictionaryExtension::new(
+        dictionary,
+    ))])
+    .expect("a leaf may hold a dictionary")
 }
 
 /// What an external joiner's leaf says.

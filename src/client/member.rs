@@ -23,9 +23,10 @@ use openmls::{
     extensions::Extensions,
     framing::{MlsMessageOut, ProcessedMessage, ProtocolMessage, SafeAadItem},
     group::{
-        AppDataDictionaryUpdater, AppDataUpdates, CommitBuilder, CommitMessageBundle, GroupContext, GroupId,
-        LoadedPsks, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
-        Propose, QueuedProposal, StagedCommit, StagedWelcome, UnresolvedAppDataCommit,
+        AppDataDictionaryUpdater, AppDataUpdates, CommitBuilder, CommitMessageBundle, GroupContext,
+        GroupId, LoadedPsks, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupCreateConfig,
+        MlsGroupJoinConfig, Propose, QueuedProposal, StagedCommit, StagedWelcome,
+        UnresolvedAppDataCommit,
     },
     key_packages::{KeyPackage, KeyPackageBundle},
     messages::{
@@ -33,12 +34,19 @@ use openmls::{
         group_info::VerifiableGroupInfo,
         proposals::{AppDataUpdateProposal, Proposal, ProposalOrRefType},
     },
-    prelude::{LeafNodeIndex, ProcessMessageError, PublicMessageIn, RatchetTreeIn, SenderRatchetConfiguration},
+    prelude::{
+        LeafNodeIndex, ProcessMessageError, PublicMessageIn, RatchetTreeIn,
+        SenderRatchetConfiguration,
+    },
 };
 use openmls_traits::{OpenMlsProvider, storage::StorageProvider, types::Ciphersuite};
 use thiserror::Error;
 
-use super::{keys::Lent, leaf, store::{Store, StoreError}};
+use super::{
+    keys::Lent,
+    leaf,
+    store::{Store, StoreError},
+};
 use crate::{
     env::Crypto,
     error::RestoreError,
@@ -146,7 +154,10 @@ impl Member {
             .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
             .use_ratchet_tree_extension(false)
             .max_past_epochs(past_epochs)
-            .sender_ratchet_configuration(SenderRatchetConfiguration::new(OUT_OF_ORDER, MAX_FORWARD))
+            .sender_ratchet_configuration(SenderRatchetConfiguration::new(
+                OUT_OF_ORDER,
+                MAX_FORWARD,
+            ))
             .build();
         let provider = Provider { crypto, store: &store };
         let group = MlsGroup::new_with_group_id(&provider, signer, &config, id.clone(), credential)
@@ -164,12 +175,17 @@ impl Member {
     ) -> Result<Self, MemberError> {
         let store = Store::default();
         let provider = Provider { crypto, store: &store };
-        let reference =
-            bundle.key_package().hash_ref(crypto).map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
+        let reference = bundle
+            .key_package()
+            .hash_ref(crypto)
+            .map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
         store.write_key_package(&reference, bundle).map_err(|_| MemberError::Ours("a record"))?;
-        let joined = StagedWelcome::build_from_welcome(&provider, &join_config(past_epochs), welcome)
-            .and_then(|builder| builder.with_ratchet_tree(tree).skip_lifetime_validation().build())
-            .and_then(|staged| staged.into_group(&provider));
+        let joined =
+            StagedWelcome::build_from_welcome(&provider, &join_config(past_epochs), welcome)
+                .and_then(|builder| {
+                    builder.with_ratchet_tree(tree).skip_lifetime_validation().build()
+                })
+                .and_then(|staged| staged.into_group(&provider));
         let group = joined.map_err(|_| MemberError::Peer("the Welcome"))?;
         // A last-resort KeyPackage would stay otherwise.
         store.delete_key_package(&reference).map_err(|_| MemberError::Ours("a record"))?;
@@ -186,7 +202,10 @@ impl Member {
         tree: RatchetTreeIn,
         self_removes: Vec<PublicMessageIn>,
         update: Option<AppDataUpdateProposal>,
-        fold: impl FnOnce(&[AppDataUpdateProposal], AppDataDictionaryUpdater<'_>) -> Option<AppDataUpdates>,
+        fold: impl FnOnce(
+            &[AppDataUpdateProposal],
+            AppDataDictionaryUpdater<'_>,
+        ) -> Option<AppDataUpdates>,
         past_epochs: usize,
     ) -> Result<(Self, CommitMessageBundle), MemberError> {
         let store = Store::default();
@@ -277,7 +296,9 @@ impl Member {
     ) -> Result<MlsMessageOut, MemberError> {
         let (group, provider) = self.parts(crypto)?;
         let items = tag.map(|tag| SafeAadItem::new(leaf::FRANK_AAD, tag.to_vec()));
-        group.set_safe_aad(items.into_iter().collect()).map_err(|_| MemberError::Ours("Safe AAD"))?;
+        group
+            .set_safe_aad(items.into_iter().collect())
+            .map_err(|_| MemberError::Ours("Safe AAD"))?;
         group
             .create_message(&provider, signer, content)
             .map_err(|_| MemberError::Ours("an application message"))
@@ -330,9 +351,15 @@ impl Member {
     }
 
     /// Enters the epoch of somebody else's commit. Lent proposals and an own pending commit go.
-    pub(super) fn merge<C: Crypto>(&mut self, crypto: &C, commit: StagedCommit) -> Result<(), MemberError> {
+    pub(super) fn merge<C: Crypto>(
+        &mut self,
+        crypto: &C,
+        commit: StagedCommit,
+    ) -> Result<(), MemberError> {
         let (group, provider) = self.parts(crypto)?;
-        group.merge_staged_commit(&provider, commit).map_err(|_| MemberError::Ours("a merged commit"))
+        group
+            .merge_staged_commit(&provider, commit)
+            .map_err(|_| MemberError::Ours("a merged commit"))
     }
 
     /// Enters the epoch of our own commit.
@@ -353,7 +380,10 @@ impl Member {
         crypto: &C,
         signer: &Lent<'_>,
         plan: Plan,
-        fold: impl FnOnce(&[AppDataUpdateProposal], AppDataDictionaryUpdater<'_>) -> Option<AppDataUpdates>,
+        fold: impl FnOnce(
+            &[AppDataUpdateProposal],
+            AppDataDictionaryUpdater<'_>,
+        ) -> Option<AppDataUpdates>,
     ) -> Result<CommitMessageBundle, MemberError> {
         self.lend(crypto, plan.pending)?;
         let (group, provider) = self.parts(crypto)?;
@@ -407,7 +437,8 @@ impl Member {
         let message = group
             .leave_group_via_self_remove(&provider, signer)
             .map_err(|_| MemberError::Ours("a SelfRemove"))?;
-        let queued = group.pending_proposals().last().cloned().ok_or(MemberError::Ours("a SelfRemove"))?;
+        let queued =
+            group.pending_proposals().last().cloned().ok_or(MemberError::Ours("a SelfRemove"))?;
         self.reclaim(crypto)?;
         Ok((message, queued))
     }
@@ -418,9 +449,13 @@ fn fold_into<G: std::borrow::BorrowMut<MlsGroup>>(
     builder: &mut CommitBuilder<'_, LoadedPsks, G>,
     fold: impl FnOnce(&[AppDataUpdateProposal], AppDataDictionaryUpdater<'_>) -> Option<AppDataUpdates>,
 ) {
-    let proposals: Vec<AppDataUpdateProposal> = builder.app_data_update_proposals().cloned().collect();
-    let updates =
-        if proposals.is_empty() { None } else { fold(&proposals, builder.app_data_dictionary_updater()) };
+    let proposals: Vec<AppDataUpdateProposal> =
+        builder.app_data_update_proposals().cloned().collect();
+    let updates = if proposals.is_empty() {
+        None
+    } else {
+        fold(&proposals, builder.app_data_dictionary_updater())
+    };
     builder.with_app_data_dictionary_updates(updates);
 }
 

@@ -409,10 +409,7 @@ impl StorageProvider<CURRENT_VERSION> for Store {
         self.get(&named(Value::KeyPackage, key)?)
     }
 
-    fn psk<
-        PskBundle: traits::PskBundle<CURRENT_VERSION>,
-        PskId: traits::PskId<CURRENT_VERSION>,
-    >(
+    fn psk<PskBundle: traits::PskBundle<CURRENT_VERSION>, PskId: traits::PskId<CURRENT_VERSION>>(
         &self,
         key: &PskId,
     ) -> Result<Option<PskBundle>, StoreError> {
@@ -524,7 +521,9 @@ impl StorageProvider<CURRENT_VERSION> for Store {
         self.clear(Value::Proposal)
     }
 
-    fn delete_signature_key_pair<SignaturePublicKey: traits::SignaturePublicKey<CURRENT_VERSION>>(
+    fn delete_signature_key_pair<
+        SignaturePublicKey: traits::SignaturePublicKey<CURRENT_VERSION>,
+    >(
         &self,
         key: &SignaturePublicKey,
     ) -> Result<(), StoreError> {

@@ -134,8 +134,7 @@ impl Store {
                     if saved.is_some_and(|saved| saved.bytes() == bytes.as_slice()) {
                         return false;
                     }
-                    let (pieces, changed) =
-                        saved.unwrap_or(&none).replaced(std::mem::take(bytes));
+                    let (pieces, changed) = saved.unwrap_or(&none).replaced(std::mem::take(bytes));
                     writes.extend(
                         changed.into_iter().map(|(at, piece)| (Self::key(name, at), piece)),
                     );
@@ -159,7 +158,8 @@ impl Store {
             match written {
                 Written::Cut(pieces) => self.base.insert(name, pieces),
                 Written::Bytes(bytes) => {
-                    let pieces = self.base.get(&name).unwrap_or(&Pieces::default()).replaced(bytes).0;
+                    let pieces =
+                        self.base.get(&name).unwrap_or(&Pieces::default()).replaced(bytes).0;
                     self.base.insert(name, pieces)
                 }
                 Written::Gone => self.base.remove(&name),
@@ -229,7 +229,13 @@ impl Store {
             .keys()
             .filter(mine)
             .filter(|name| !overlay.contains_key(*name))
-            .chain(overlay.iter().filter(|(_, w)| !matches!(w, Written::Gone)).map(|(n, _)| n).filter(mine))
+            .chain(
+                overlay
+                    .iter()
+                    .filter(|(_, w)| !matches!(w, Written::Gone))
+                    .map(|(n, _)| n)
+                    .filter(mine),
+            )
             .cloned()
             .collect();
         names.sort_unstable();

@@ -9,11 +9,15 @@ pub(crate) const FORMAT: u8 = 1;
 
 /// The value of a record.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![FORMAT]).expect("records hold no type that postcard cannot write")
+    postcard::to_extend(value, vec![FORMAT])
+        .expect("records hold no type that postcard cannot write")
 }
 
 /// What [`encode`] was given; all of `bytes` is used up.
-pub(crate) fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, RestoreError> {
+pub(crate) fn decode<T: DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, RestoreError> {
     match bytes.split_first() {
         Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
             Ok((value, [])) => Ok(value),

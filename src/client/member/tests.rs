@@ -66,8 +66,10 @@ fn fold(
 ) -> Option<AppDataUpdates> {
     for proposal in proposals {
         match proposal.operation() {
-            AppDataUpdateOperation::Update(value) => updater
-                .set(ComponentData::from_parts(proposal.component_id(), value.as_slice().to_vec().into())),
+            AppDataUpdateOperation::Update(value) => updater.set(ComponentData::from_parts(
+                proposal.component_id(),
+                value.as_slice().to_vec().into(),
+            )),
             AppDataUpdateOperation::Remove => updater.remove(&proposal.component_id()),
         }
     }
@@ -289,19 +291,28 @@ fn create(party: &mut Party, list: Vec<u8>, past: usize) {
     party.founded(member);
 }
 
-fn join(party: &mut Party, bundle: &KeyPackageBundle, by: &CommitMessageBundle, tree: RatchetTreeIn) {
-    let member = Member::join(&party.crypto, bundle, welcome(by), tree, 2).unwrap();
+fn join(
+    party: &mut Party,
+    bundle: &KeyPackageBundle,
+    by: &CommitMessageBundle,
+    tree: RatchetTreeIn,
+) {
+    let member = Member::join(&party.crypto, bundle, welcome(by), tree, 1).unwrap();
     party.founded(member);
     let secret = bundle.init_private_key();
     let secret: &[u8] = secret;
     for value in party.records.values.values() {
-        assert!(!value.windows(secret.len()).any(|window| window == secret), "the init key is lent");
+        assert!(
+            !value.windows(secret.len()).any(|window| window == secret),
+            "the init key is lent"
+        );
     }
 }
 
 #[test]
 fn a_dropped_step_never_happened() {
-    let [mut alice, mut bob, mut carol, mut dave] = ["alice", "bob", "carol", "dave"].map(Party::new);
+    let [mut alice, mut bob, mut carol, mut dave] =
+        ["alice", "bob", "carol", "dave"].map(Party::new);
     create(&mut alice, vec![1], 2);
     let (bobs, carols) = (bob.bundle(), carol.bundle());
 
@@ -365,7 +376,8 @@ fn a_dropped_step_never_happened() {
             .unwrap()
     });
     let heard = bob.step(|member, crypto, _| {
-        let processed = member.process(crypto, super::tests::message(&bytes(&message)), []).unwrap();
+        let processed =
+            member.process(crypto, super::tests::message(&bytes(&message)), []).unwrap();
         match processed.into_content() {
             ProcessedMessageContent::ProposalMessage(queued) => *queued,
             other => panic!("{other:?}"),
@@ -376,7 +388,10 @@ fn a_dropped_step_never_happened() {
     let text = alice.send(b"while a proposal waits");
     let committed = bob.commit(|| Plan { pending: vec![heard.clone()], ..Plan::default() });
     let committed = bytes(committed.commit());
-    assert_eq!(bob.receive(&text, &[]), Got::Text(b"while a proposal waits".to_vec(), Some(vec![7; 32])));
+    assert_eq!(
+        bob.receive(&text, &[]),
+        Got::Text(b"while a proposal waits".to_vec(), Some(vec![7; 32]))
+    );
     assert_eq!(bob.receive(&committed, &[]), Got::Merged);
     for party in [&mut alice, &mut carol] {
         assert_eq!(party.receive(&committed, std::slice::from_ref(&queued)), Got::Merged);
@@ -483,7 +498,9 @@ fn octets_saved() {
     for members in [10, 100, 1000] {
         let [mut alice, mut bob] = ["alice", "bob"].map(Party::new);
         let list: Vec<u8> = (0..members)
-            .flat_map(|n| format!("mimi://provider{}.example/u/user-{n:05}\0\0\0\x01", n % 7).into_bytes())
+            .flat_map(|n| {
+                format!("mimi://provider{}.example/u/user-{n:05}\0\0\0\x01", n % 7).into_bytes()
+            })
             .collect();
         create(&mut alice, list, 1);
         let bobs = bob.bundle();
@@ -497,15 +514,14 @@ fn octets_saved() {
         let adds: Vec<_> = std::iter::once(bobs.key_package().clone()).chain(others).collect();
         let signer = alice.keys.require(&alice.public).unwrap();
         let member = alice.member.as_mut().unwrap();
-        let commit = member
-            .commit(&alice.crypto, &signer, Plan { adds, ..Plan::default() }, fold)
-            .unwrap();
+        let commit =
+            member.commit(&alice.crypto, &signer, Plan { adds, ..Plan::default() }, fold).unwrap();
         member.merge_own(&alice.crypto).unwrap();
         alice.save();
         let tree = alice.tree();
         join(&mut bob, &bobs, &commit, tree);
         // Past epochs fill up.
-        for _ in 0..2 {
+        for _ in 0..4 {
             let update = alice.commit(|| Plan { update: true, ..Plan::default() });
             let update = bytes(update.commit());
             alice.merge_own();

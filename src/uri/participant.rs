@@ -60,6 +60,14 @@ impl ParticipantUri {
     }
 }
 
+impl TryFrom<&[u8]> for ParticipantUri {
+    type Error = UriError;
+
+    fn try_from(octets: &[u8]) -> Result<Self, UriError> {
+        Self::parse(octets)
+    }
+}
+
 impl From<UserUri> for ParticipantUri {
     fn from(user: UserUri) -> Self {
         Self::User(user)

@@ -1,6 +1,6 @@
 //! Who may stand in a participant list.
 
-use super::{Domain, ProviderUri, UriError, UserUri, kinds};
+use super::{Domain, ProviderUri, UriError, UserUri, grammar, kinds};
 
 /// Who stands in a participant list or proposes a change: a user, or a provider in its hub role.
 ///
@@ -23,6 +23,16 @@ impl ParticipantUri {
         match kinds::split(uri)? {
             (_, b"") => ProviderUri::parse(uri).map(Self::Provider),
             _ => UserUri::parse(uri).map(Self::User),
+        }
+    }
+
+    /// Whether octets are such a URI, without making one of them.
+    pub(crate) fn check(uri: &[u8]) -> Result<(), UriError> {
+        match kinds::split(uri)? {
+            (_, b"") => Ok(()),
+            (_, path) => grammar::check_name(
+                path.strip_prefix(b"/u/").ok_or(UriError::Kind { expected: "/u/" })?,
+            ),
         }
     }
 

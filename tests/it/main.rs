@@ -1,1 +1,2 @@
 //! The integration tests, one binary: two cores link it once.
+mod content;

@@ -324,14 +324,17 @@ impl<'a> Reader<'a> {
     /// A structure that the MLS engine reads, and the very octets it was read from.
     ///
     /// # Errors
-    /// If the engine refuses it, or would write it in other octets: what is hashed or signed has one encoding.
-    pub fn mls<T: tls_codec::DeserializeBytes + tls_codec::Serialize>(
+    /// If the engine refuses it, or would write it in other octets: what is hashed or signed has one encoding, but the
+    /// engine reads lengths in any form.
+    pub fn mls<T: tls_codec::Deserialize + tls_codec::Serialize>(
         &mut self,
         what: &'static str,
     ) -> Result<(T, &'a [u8]), DecodeError> {
         let start = self.clone();
         let fault = || start.error(what, Fault::Mls);
-        let (value, left) = T::tls_deserialize_bytes(start.rest()).map_err(|_| fault())?;
+        // Not by `DeserializeBytes`, which panics in debug builds when the input ends early.
+        let mut left = start.rest();
+        let value = T::tls_deserialize(&mut left).map_err(|_| fault())?;
         let length = start.rest().len().checked_sub(left.len()).ok_or_else(fault)?;
         let octets = self.take(what, length)?;
         let mut again = Vec::with_capacity(length);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use openmls::messages::group_info::VerifiableGroupInfo;
 use openmls_traits::types::Ciphersuite;
-use tls_codec::DeserializeBytes as _;
+use tls_codec::Deserialize as _;
 
 use super::{message::VERSION_MLS10, protocol::Octets};
 use crate::{
@@ -79,7 +79,7 @@ impl GroupInfo {
     /// The GroupInfo for the MLS engine, to be verified.
     #[must_use]
     pub fn to_openmls(&self) -> VerifiableGroupInfo {
-        VerifiableGroupInfo::tls_deserialize_exact_bytes(&self.octets)
+        VerifiableGroupInfo::tls_deserialize_exact(self.as_bytes())
             .expect("these octets were read before")
     }
 

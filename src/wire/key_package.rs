@@ -2,7 +2,7 @@
 
 use openmls::{ciphersuite::hash_ref::make_key_package_ref, key_packages::KeyPackageIn};
 use openmls_traits::{crypto::OpenMlsCrypto, types::Ciphersuite};
-use tls_codec::DeserializeBytes as _;
+use tls_codec::Deserialize as _;
 
 use super::{message::VERSION_MLS10, protocol::Octets};
 use crate::{
@@ -65,8 +65,7 @@ impl KeyPackage {
     /// The KeyPackage for the MLS engine, to be validated.
     #[must_use]
     pub fn to_openmls(&self) -> KeyPackageIn {
-        KeyPackageIn::tls_deserialize_exact_bytes(&self.octets)
-            .expect("these octets were read before")
+        KeyPackageIn::tls_deserialize_exact(self.as_bytes()).expect("these octets were read before")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use openmls::framing::{MlsMessageIn, ProtocolMessage};
-use tls_codec::DeserializeBytes as _;
+use tls_codec::Deserialize as _;
 
 use super::{GroupInfo, KeyPackage, Welcome, protocol::Octets};
 use crate::{
@@ -316,7 +316,7 @@ impl Wire for PrivateMessage {
 
 /// The engine's form of octets that it, or a walk of the same grammar, has read before.
 fn protocol_message(octets: &[u8]) -> ProtocolMessage {
-    MlsMessageIn::tls_deserialize_exact_bytes(octets)
+    MlsMessageIn::tls_deserialize_exact(octets)
         .ok()
         .and_then(|message| message.try_into_protocol_message().ok())
         .expect("these octets were read before")

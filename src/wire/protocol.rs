@@ -1,12 +1,13 @@
 //! What several messages share.
 
-use openmls::credentials::Credential;
+use openmls::credentials::{BasicCredential, Credential};
 use openmls_traits::types::{Ciphersuite, SignatureScheme};
 use tls_codec::Serialize as _;
 
 use crate::{
     codec::{Reader, Wire, write_bytes},
     error::{DecodeError, Fault},
+    uri::ProviderUri,
 };
 
 /// `Protocol` for MLS 1.0, the only one so far.
@@ -84,6 +85,15 @@ pub struct ExternalSender {
     pub signature_key: Vec<u8>,
     /// Who it belongs to; for servers, basic with the provider URI.
     pub credential: Credential,
+}
+
+impl ExternalSender {
+    /// A provider with a basic credential.
+    #[must_use]
+    pub fn basic(signature_key: &[u8], provider: &ProviderUri) -> Self {
+        let credential = BasicCredential::new(provider.as_bytes().to_vec()).into();
+        Self { signature_key: signature_key.to_vec(), credential }
+    }
 }
 
 impl Wire for ExternalSender {

@@ -1,7 +1,7 @@
 //! How a ratchet tree is conveyed: `RatchetTreeOption` of draft-ietf-mls-ratchet-tree-options-00.
 
 use openmls::treesync::RatchetTreeIn;
-use tls_codec::DeserializeBytes as _;
+use tls_codec::Deserialize as _;
 
 use super::protocol::Octets;
 use crate::{
@@ -80,7 +80,8 @@ impl RatchetTree {
     /// The tree for the MLS engine.
     #[must_use]
     pub fn to_openmls(&self) -> RatchetTreeIn {
-        RatchetTreeIn::tls_deserialize_exact_bytes(&self.0).expect("these octets were read before")
+        RatchetTreeIn::tls_deserialize_exact(self.as_bytes())
+            .expect("these octets were read before")
     }
 }
 

@@ -1,7 +1,7 @@
 //! `Welcome` (RFC 9420, section 12.4.3.1), kept verbatim.
 
 use openmls::messages::Welcome as EngineWelcome;
-use tls_codec::DeserializeBytes as _;
+use tls_codec::Deserialize as _;
 
 use super::{CipherSuite, KeyPackageRef, protocol::Octets};
 use crate::{
@@ -44,7 +44,7 @@ impl Welcome {
     /// # Errors
     /// If the engine does not know the cipher suite.
     pub fn to_openmls(&self) -> Result<EngineWelcome, DecodeError> {
-        EngineWelcome::tls_deserialize_exact_bytes(&self.octets).map_err(|_| DecodeError {
+        EngineWelcome::tls_deserialize_exact(self.as_bytes()).map_err(|_| DecodeError {
             offset: 0,
             what: Self::NAME,
             fault: Fault::Mls,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Token, proposed::Who};
-use crate::{content::MessageId, env::Timestamp, uri::UserUri, wire::Frank};
+use crate::{content::MessageId, env::Timestamp, franking::Verdict, uri::UserUri, wire::Frank};
 
 /// The place of an event in a room's own order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,24 +96,9 @@ pub struct Message {
     /// When the hub accepted it, as the hub says.
     pub timestamp: Timestamp,
     /// What the hub's stamp is worth. Evidence for a report to the hub, never a proof of the sender (D-07).
-    pub franking: Franking,
+    pub franking: Verdict,
     /// The hub's stamp, for a report of abuse.
     pub frank: Option<Frank>,
-    /// The hub's clock went back: this message is older than the one before it, as the hub says (D-03).
-    pub regressed: bool,
-}
-
-/// What the hub's stamp on a message is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Franking {
-    /// It is the hub's, for this message, sender and time.
-    Valid,
-    /// There is none.
-    Missing,
-    /// It is not the hub's, or not for this message.
-    Invalid,
-    /// It verifies, and was seen on another ciphertext before.
-    Suspect,
 }
 
 /// Why a message is not shown.

@@ -45,11 +45,12 @@ use thiserror::Error;
 use super::{
     keys::Lent,
     leaf,
-    store::{Store, StoreError},
+    store::{Store, StoreError, Value, name},
 };
 use crate::{
     env::Crypto,
     error::RestoreError,
+    franking::Witness,
     machine::{Key, Records},
 };
 
@@ -271,6 +272,17 @@ impl Member {
             group.set_aad(Vec::new());
             group.set_safe_aad(Vec::new()).expect("no items are in order");
         }
+    }
+
+    /// Keeps the franks that were seen beside the group.
+    pub(super) fn remember(&self, witness: &Witness) -> Result<(), MemberError> {
+        self.store.put(name(Value::Witness), witness).map_err(|_| MemberError::Ours("a record"))
+    }
+
+    /// The franks that were seen.
+    pub(super) fn remembered(&self) -> Result<Witness, RestoreError> {
+        let witness = self.store.get(&name(Value::Witness));
+        Ok(witness.map_err(|_| RestoreError::Corrupt("the franks"))?.unwrap_or_default())
     }
 
     /// The group.

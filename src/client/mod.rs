@@ -14,7 +14,7 @@ mod state;
 mod storage;
 mod store;
 
-pub use event::{Discard, Event, EventId, Evidence, Failure, Franking, Message};
+pub use event::{Discard, Event, EventId, Evidence, Failure, Message};
 pub use keys::{Keys, SigningKey};
 pub use outbox::{Endpoint, Intent, Outgoing, OutgoingId, Token};
 pub use proposed::Who;

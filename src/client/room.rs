@@ -7,11 +7,12 @@ use openmls::group::GroupId;
 use super::{
     event::{Event, EventId},
     member::Member,
-    outbox::{Outgoing, OutgoingId},
+    outbox::Outgoing,
     refusal::Refusal,
     state::{Draft, Standing, State},
 };
 use crate::{
+    env::Limits,
     error::RestoreError,
     machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
     room::RoomState,
@@ -22,6 +23,7 @@ use crate::{
 /// One room on one device. See the [module](super) for what it does.
 #[derive(Debug)]
 pub struct Room {
+    pub(super) limits: Limits,
     pub(super) revision: Revision,
     pub(super) member: Member,
     pub(super) state: State,
@@ -73,12 +75,13 @@ impl Room {
     ///
     /// # Errors
     /// If the records are not those of a room.
-    pub fn restore(records: &Records) -> Result<Self, RestoreError> {
+    pub fn restore(records: &Records, limits: &Limits) -> Result<Self, RestoreError> {
         let head = State::head(records)?;
         let member = Member::restore(records, GroupId::from_slice(head.group.as_bytes()))?;
         let group = member.group().map_err(|_| RestoreError::Corrupt("MLS state"))?;
-        let state = State::restore(records, head, group)?;
-        Ok(Self { revision: records.revision, member, state })
+        let mut state = State::restore(records, head, group)?;
+        state.witness = member.remembered()?.into();
+        Ok(Self { limits: limits.clone(), revision: records.revision, member, state })
     }
 
     /// A step out of a draft, or a refusal after which nothing has happened.

@@ -23,6 +23,7 @@ use crate::{
     codec::Wire,
     env::Timestamp,
     error::RestoreError,
+    franking::Witness,
     machine::{Key, Records, record},
     policy::{Proposed, replay},
     room::{ComponentId, Components, RoomState},
@@ -36,11 +37,8 @@ const WAITING: u8 = 0x02;
 const OUTBOX: u8 = 0x03;
 const EVENT: u8 = 0x04;
 const PAST: u8 = 0x05;
-const FRANK: u8 = 0x06;
-const COMMIT: u8 = 0x07;
+const COMMIT: u8 = 0x06;
 
-/// How many franks are remembered, to know one that comes twice.
-const FRANKS: usize = 1024;
 /// How many epochs' commits are remembered, to know a second one (D-01).
 const COMMITS: u64 = 64;
 
@@ -70,7 +68,7 @@ pub(super) struct Head {
     pub(super) last_timestamp: Timestamp,
     /// The KeyPackage that we were added with, while the device still holds its private part.
     pub(super) key_package: Option<KeyPackageRef>,
-    /// The number of the next outgoing, event, waiting proposal or frank.
+    /// The number of the next outgoing, event or waiting proposal.
     pub(super) next: u64,
 }
 
@@ -226,8 +224,8 @@ pub(super) struct State {
     pub(super) events: BTreeMap<EventId, Arc<Event>>,
     /// What past epochs need to be read, by epoch.
     pub(super) past: BTreeMap<u64, Reading>,
-    /// Franks seen, with the hash of their ciphertexts, by number.
-    pub(super) franks: BTreeMap<u64, ([u8; 32], [u8; 32])>,
+    /// The franks that were seen lately.
+    pub(super) witness: Arc<Witness>,
     /// The hash of the commit that ended each epoch.
     pub(super) commits: BTreeMap<u64, [u8; 32]>,
 }
@@ -241,7 +239,7 @@ impl State {
             outbox: BTreeMap::new(),
             events: BTreeMap::new(),
             past: BTreeMap::new(),
-            franks: BTreeMap::new(),
+            witness: Arc::default(),
             commits: BTreeMap::new(),
         }
     }
@@ -279,7 +277,6 @@ impl State {
             .map(|(id, event)| (EventId(id), Arc::new(event)))
             .collect();
         state.past = numbered(records, PAST, "a past epoch")?;
-        state.franks = numbered(records, FRANK, "a frank")?;
         state.commits = numbered(records, COMMIT, "a commit")?;
         Ok(state)
     }
@@ -499,22 +496,5 @@ impl Draft {
                 self.writes.insert(Key::new(kind).u64(epoch), None);
             }
         }
-    }
-
-    /// Remembers a frank; gives whether it was on another ciphertext before.
-    pub(super) fn frank(&mut self, frank: [u8; 32], ciphertext: [u8; 32]) -> bool {
-        let seen = self.state.franks.values().find(|(other, _)| *other == frank);
-        if let Some((_, other)) = seen {
-            return *other != ciphertext;
-        }
-        let number = self.next();
-        self.put(Key::new(FRANK).u64(number), &(frank, ciphertext));
-        self.state.franks.insert(number, (frank, ciphertext));
-        if self.state.franks.len() > FRANKS
-            && let Some((oldest, _)) = self.state.franks.pop_first()
-        {
-            self.writes.insert(Key::new(FRANK).u64(oldest), None);
-        }
-        false
     }
 }

@@ -52,6 +52,8 @@ pub(super) enum Value {
     EpochKeyPairs = 16,
     KeyPackage = 17,
     Psk = 18,
+    /// Not of openmls: the franks that were seen lately, which change in the same places with every message.
+    Witness = 19,
 }
 
 /// The name of a value: its code, then what tells it from others of its code.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    env::Timestamp,
     policy::RoleIndex,
     room::ComponentId,
     uri::{ParticipantUri, UserUri},
@@ -83,11 +84,15 @@ pub(super) enum Wish {
 pub(super) enum Stage {
     /// The octets are to be sent until they are answered.
     Sent,
+    /// They are of no use any more, and made again.
+    Stale,
     /// They were refused, and are made again as soon as the room has moved on: another epoch, or more proposals than
     /// waited when they were refused.
     Parked {
         epoch: u64,
         proposals: usize,
+        /// When they are given up, if the room does not move on.
+        until: Option<Timestamp>,
     },
 }
 
@@ -121,6 +126,23 @@ impl Entry {
             endpoint: self.endpoint(),
             body: self.body.clone(),
         })
+    }
+
+    /// When it is given up, if the room does not move on.
+    pub(super) const fn waits_until(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Sent | Stage::Stale => None,
+            Stage::Parked { until, .. } => until,
+        }
+    }
+
+    /// Whether the octets are of no use any more, and worth another try.
+    pub(super) fn is_overtaken(&self, epoch: u64, proposals: usize) -> bool {
+        match self.stage {
+            Stage::Sent => self.is_commit() && self.wish != Wish::Join && self.epoch < epoch,
+            Stage::Stale => true,
+            Stage::Parked { epoch: then, proposals: known, .. } => then < epoch || known < proposals,
+        }
     }
 
     pub(super) fn is_commit(&self) -> bool {

@@ -40,6 +40,9 @@ pub enum Refusal {
     /// The room policy does not allow what our caller wants, or what a peer did.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The policy does not let this user send messages.
+    #[error("this user may not send messages here")]
+    MaySpeak,
     /// The hub's: what it hands out is not the room that it should be (D-06).
     #[error("not the room it should be: {0}")]
     Impostor(Impostor),

@@ -94,7 +94,7 @@ impl Room {
             }
         };
         let (state, writes, actions) = draft.into_parts();
-        let changes = changes(self.revision, &mut self.member, writes);
+        let changes = changes(self.revision, &mut self.member, &state, writes);
         let staged = Staged { revision: changes.next, state: Box::new(state) };
         Ok(Step::new(self, staged, changes, Outcome { reply, actions }))
     }
@@ -178,7 +178,7 @@ impl Room {
     pub const fn is_member(&self) -> bool {
         match self.state.head.standing {
             Standing::Member => true,
-            Standing::Joining | Standing::Leaving | Standing::Gone | Standing::Forked => false,
+            Standing::Joining | Standing::Leaving(_) | Standing::Gone | Standing::Forked => false,
         }
     }
 
@@ -187,7 +187,7 @@ impl Room {
     pub const fn is_forked(&self) -> bool {
         match self.state.head.standing {
             Standing::Forked => true,
-            Standing::Member | Standing::Joining | Standing::Leaving | Standing::Gone => false,
+            Standing::Member | Standing::Joining | Standing::Leaving(_) | Standing::Gone => false,
         }
     }
 
@@ -215,10 +215,11 @@ impl Room {
 pub(super) fn changes(
     base: Revision,
     member: &mut Member,
+    state: &State,
     records: BTreeMap<crate::machine::Key, Option<Vec<u8>>>,
 ) -> Changes {
     let mut writes = member.delta();
     writes.extend(records);
     let next = if writes.is_empty() { base } else { base.next() };
-    Changes { base, next, writes, wake_at: None }
+    Changes { base, next, writes, wake_at: state.wake_at() }
 }

@@ -13,9 +13,10 @@ use openmls::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    event::{Event, EventId},
+    event::{Event, EventId, Evidence, Failure},
     leaf,
-    outbox::{Entry, Outgoing, OutgoingId, Token},
+    outbox::{Entry, Outgoing, OutgoingId, Token, Wish},
+    receive::Received,
     proposed::{self, Owned, People},
     refusal::{Impostor, Refusal},
 };
@@ -28,7 +29,7 @@ use crate::{
     policy::{Proposed, replay},
     room::{ComponentId, Components, RoomState},
     uri::{GroupUri, RoomUri, UserUri},
-    wire::{ExternalSender, KeyPackageRef, PublicMessage, Sender},
+    wire::{ExternalSender, Frank, KeyPackageRef, PublicMessage, Sender},
 };
 
 /// Kinds of records. MLS state has [`Store::KIND`](super::store::Store::KIND).
@@ -50,7 +51,7 @@ pub(super) enum Standing {
     /// It came by an external commit that the hub has not answered yet.
     Joining,
     /// It has asked to leave.
-    Leaving,
+    Leaving(Token),
     /// It was removed, or its join was refused.
     Gone,
     /// It found the group split.
@@ -113,10 +114,7 @@ impl Waiting {
 
     /// The leaf that sent it.
     pub(super) fn sender_leaf(&self) -> Option<u32> {
-        match self.message.sender() {
-            Sender::Member(leaf) => Some(leaf),
-            Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => None,
-        }
+        leaf_of(&self.message)
     }
 
     /// Whether a later proposal makes this one lapse by MLS's own rules.
@@ -132,6 +130,19 @@ impl Waiting {
             _ => false,
         }
     }
+}
+
+/// The leaf that sent a message.
+pub(super) const fn leaf_of(message: &PublicMessage) -> Option<u32> {
+    match message.sender() {
+        Sender::Member(leaf) => Some(leaf),
+        Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => None,
+    }
+}
+
+/// Whether a record is one of a waiting proposal.
+pub(super) fn is_waiting(key: &Key) -> bool {
+    key.kind() == WAITING
 }
 
 /// The room of an epoch: what its members agree on.
@@ -296,6 +307,11 @@ impl State {
         self.outbox.iter().filter_map(|(id, entry)| entry.outgoing(*id))
     }
 
+    /// When the room wants its timeout.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        self.outbox.values().filter_map(|entry| entry.waits_until()).min()
+    }
+
     /// Our commit that waits for the hub, whatever its stage.
     pub(super) fn own_commit(&self) -> Option<(OutgoingId, &Arc<Entry>)> {
         self.outbox.iter().find(|(_, entry)| entry.is_commit()).map(|(id, entry)| (*id, entry))
@@ -335,7 +351,7 @@ impl State {
     pub(super) fn open(&self) -> Result<(), Refusal> {
         match self.head.standing {
             Standing::Member | Standing::Joining => Ok(()),
-            Standing::Leaving | Standing::Gone | Standing::Forked => Err(Refusal::Closed),
+            Standing::Leaving(_) | Standing::Gone | Standing::Forked => Err(Refusal::Closed),
         }
     }
 }
@@ -442,6 +458,45 @@ impl Draft {
         let entry = self.state.outbox.remove(&id)?;
         self.writes.insert(Key::new(OUTBOX).u64(id.0), None);
         Some(entry)
+    }
+
+    /// The hub has accepted an entry of the outbox.
+    pub(super) fn accepted(&mut self, id: OutgoingId, timestamp: Timestamp, frank: Option<Frank>) {
+        let Some(entry) = self.settle(id) else { return };
+        if entry.wish == Wish::Join && self.state.head.standing == Standing::Joining {
+            self.state.head.standing = Standing::Member;
+        }
+        self.event(Event::Accepted { token: entry.token, timestamp, frank });
+    }
+
+    /// The group is split: nothing is sent any more.
+    pub(super) fn fork(&mut self, epoch: u64, evidence: Evidence) -> Received {
+        self.leave(Event::Forked { epoch, evidence });
+        self.state.head.standing = Standing::Forked;
+        Received::Taken
+    }
+
+    /// The client takes no part any more.
+    pub(super) fn leave(&mut self, event: Event) {
+        self.state.head.standing = Standing::Gone;
+        let ids: Vec<_> = self.state.outbox.keys().copied().collect();
+        for id in ids {
+            if let Some(entry) = self.settle(id) {
+                let reason = Failure::Left;
+                match entry.wish {
+                    Wish::Leave => {}
+                    Wish::Message { .. } | Wish::Commit(_) | Wish::Proposals(_) | Wish::Join => {
+                        self.event(Event::Failed { token: entry.token, reason });
+                    }
+                }
+            }
+        }
+        self.event(event);
+    }
+
+    /// Whether our leave waits for a commit.
+    pub(super) fn leaves(&self, own_leaf: u32) -> bool {
+        self.state.going().contains(&own_leaf)
     }
 
     /// Adds a proposal to those that wait.

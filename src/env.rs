@@ -128,6 +128,8 @@ pub struct Limits {
     pub key_packages: usize,
     /// Notifications, and events in them, whose repetition a follower recognises in one room.
     pub notified: usize,
+    /// Franks of one room that a client remembers, to find swapped ones.
+    pub franks: usize,
     /// Clients that one user may have at its provider.
     pub devices: usize,
     /// KeyPackages of one client that were handed out and have not expired. Each is remembered, so that none is
@@ -168,6 +170,7 @@ impl Default for Limits {
             lag: 100_000,
             key_packages: 100,
             notified: 1024,
+            franks: 128,
             devices: 64,
             claimed: 4096,
             claims_by_requester: 32,

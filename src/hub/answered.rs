@@ -90,7 +90,10 @@ impl Answered {
 
     /// The first time after `after` that an answer is too old.
     pub(super) fn next_expiry(&self, after: Timestamp, limits: &Limits) -> Option<Timestamp> {
-        self.answers.values().map(|answer| answer.at.plus(limits.answered_for)).find(|until| *until > after)
+        self.answers
+            .values()
+            .map(|answer| answer.at.plus(limits.answered_for))
+            .find(|until| *until > after)
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -103,7 +106,12 @@ mod tests {
     use super::*;
 
     fn answer(at: u64, name: u8) -> Answer {
-        Answer { at: Timestamp(at), request: [name; 32], reply: vec![name], message: Some((0, [name + 100; 32])) }
+        Answer {
+            at: Timestamp(at),
+            request: [name; 32],
+            reply: vec![name],
+            message: Some((0, [name + 100; 32])),
+        }
     }
 
     #[test]
@@ -116,8 +124,16 @@ mod tests {
         }
         assert_eq!(answered.find(&[2; 32]).map(|answer| answer.reply.as_slice()), Some(&[2][..]));
         assert!(answered.has_message(&[102; 32]));
-        assert_eq!(answered.surplus(&limits).collect::<Vec<_>>(), [0], "a fourth one would be too many");
-        assert_eq!(answered.expired(Timestamp(1010), &limits).collect::<Vec<_>>(), [0, 1], "and these are too old");
+        assert_eq!(
+            answered.surplus(&limits).collect::<Vec<_>>(),
+            [0],
+            "a fourth one would be too many"
+        );
+        assert_eq!(
+            answered.expired(Timestamp(1010), &limits).collect::<Vec<_>>(),
+            [0, 1],
+            "and these are too old"
+        );
         answered.remove(1);
         assert_eq!(answered.find(&[2; 32]), None);
         assert!(!answered.has_message(&[102; 32]));

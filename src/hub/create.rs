@@ -62,7 +62,8 @@ impl Room {
         limits: &Limits,
     ) -> Result<Founding<Self, ()>, CreateRefusal> {
         env.keys.require(&offer.signature_key, "the external sender")?;
-        let group = Group::found(env.crypto, env.now, group_info, ratchet_tree, &delivery_config(limits))?;
+        let group =
+            Group::found(env.crypto, env.now, group_info, ratchet_tree, &delivery_config(limits))?;
         check(offer, &group)?;
         for member in group.members() {
             if proposed::user(member.credential)? != offer.creator {
@@ -84,7 +85,8 @@ impl Room {
         if room.committed.metadata().room_uri != offer.room {
             return Err(CreateRefusal::Metadata);
         }
-        let changes = Changes { base: Revision::NONE, next: Revision::NONE.next(), writes, wake_at: None };
+        let changes =
+            Changes { base: Revision::NONE, next: Revision::NONE.next(), writes, wake_at: None };
         room.revision = changes.next;
         Ok(Founding::new(room, changes, Outcome { reply: (), actions: Vec::new() }))
     }
@@ -114,7 +116,9 @@ fn check(offer: &Offer, group: &Group) -> Result<(), CreateRefusal> {
             return Err(Component(*id));
         }
     }
-    let known = |id: &u16| offer.fixed.contains_key(&ComponentId(*id)) || offer.open.contains_key(&ComponentId(*id));
+    let known = |id: &u16| {
+        offer.fixed.contains_key(&ComponentId(*id)) || offer.open.contains_key(&ComponentId(*id))
+    };
     match group.components().keys().find(|id| !known(id)) {
         Some(id) => Err(Component(ComponentId(*id))),
         None => Ok(()),

@@ -136,7 +136,9 @@ impl Draft {
             writes.insert(key, None);
         }
         writes.extend(self.put.iter().map(Record::write));
-        writes.extend(self.cursors.iter().map(|(provider, cursor)| record::write_cursor(provider, cursor)));
+        writes.extend(
+            self.cursors.iter().map(|(provider, cursor)| record::write_cursor(provider, cursor)),
+        );
         writes.extend(self.events.drain(..).map(|(number, body)| (Event::key(number), body)));
         if self.head != self.head_before {
             writes.extend([record::write_head(&self.head)]);
@@ -157,7 +159,10 @@ impl Draft {
 
     /// Whether it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.gone.is_empty() && self.cursors.is_empty() && self.head == self.head_before
+        self.put.is_empty()
+            && self.gone.is_empty()
+            && self.cursors.is_empty()
+            && self.head == self.head_before
     }
 
     /// When the first of what is put here is over or due.

@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Claim {
     /// The provider that handed it out.
     pub(super) provider: Domain,
+    /// The SHA-256 of the response it came in: the same response may pass through again, if it got lost behind the hub.
+    pub(super) response: [u8; 32],
 }
 
 /// Somebody who was given the GroupInfo, to know the external commit that follows (P-182).
@@ -88,12 +90,20 @@ mod tests {
         assert_eq!(table.find(&[2], Timestamp(19)), Some(&"two"));
         assert_eq!(table.find(&[2], Timestamp(20)), None);
         assert_eq!(table.surplus(3).count(), 0);
-        assert_eq!(table.surplus(2).collect::<Vec<_>>(), [&vec![2]], "a third one pushes out the one with least time");
+        assert_eq!(
+            table.surplus(2).collect::<Vec<_>>(),
+            [&vec![2]],
+            "a third one pushes out the one with least time"
+        );
         assert_eq!(table.expired(Timestamp(40)).collect::<Vec<_>>(), [&vec![2], &vec![1]]);
         assert_eq!(table.next_expiry(Timestamp(0)), Some(Timestamp(20)));
         assert_eq!(table.next_expiry(Timestamp(20)), Some(Timestamp(30)));
         table.insert(vec![2], "later", Timestamp(50));
-        assert_eq!(table.expired(Timestamp(40)).collect::<Vec<_>>(), [&vec![1]], "an entry has one time");
+        assert_eq!(
+            table.expired(Timestamp(40)).collect::<Vec<_>>(),
+            [&vec![1]],
+            "an entry has one time"
+        );
         table.remove(&[1]);
         table.remove(&[2]);
         assert_eq!((table.len(), table.next_expiry(Timestamp(0))), (0, None));

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use super::{
-    Keys, Room,
-    draft::Draft,
-    room::Change,
-};
+use super::{Keys, Room, draft::Draft, room::Change};
 use crate::{
     env::{Crypto, Env},
     machine::Step,
@@ -24,11 +20,15 @@ impl Room {
         let room = self.effective();
         let mut hosts = BTreeSet::new();
         for user in self.leaves.values() {
-            if !hosts.contains(user.host()) && !self.is_blocked(user) && policy::may_receive(room, user) {
+            if !hosts.contains(user.host())
+                && !self.is_blocked(user)
+                && policy::may_receive(room, user)
+            {
                 hosts.insert(user.host());
             }
         }
-        let audience: BTreeSet<Domain> = hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect();
+        let audience: BTreeSet<Domain> =
+            hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect();
         self.audience = Some(audience.clone());
         audience
     }
@@ -70,7 +70,11 @@ impl Room {
     }
 
     /// Gives a provider up: what it is owed is dropped. It is owed what happens from now on.
-    pub fn abandon<C: Crypto>(&mut self, _env: &Env<'_, C, Keys>, provider: &Domain) -> Step<'_, Self, ()> {
+    pub fn abandon<C: Crypto>(
+        &mut self,
+        _env: &Env<'_, C, Keys>,
+        provider: &Domain,
+    ) -> Step<'_, Self, ()> {
         if self.log.cursors.get(provider).and_then(|cursor| cursor.outstanding()).is_none() {
             return self.unchanged(());
         }
@@ -82,14 +86,19 @@ impl Room {
 
     /// Who is owed what, whether or not it waits out a failure: what to send after a restart.
     pub fn backlog(&self) -> impl Iterator<Item = (&Domain, Range<u64>)> {
-        self.log.cursors.iter().filter_map(|(provider, cursor)| Some((provider, cursor.outstanding()?)))
+        self.log
+            .cursors
+            .iter()
+            .filter_map(|(provider, cursor)| Some((provider, cursor.outstanding()?)))
     }
 
     /// The providers that are further behind than the limit. The log keeps growing for them: see that they are
     /// reached, or [abandon](Room::abandon) them.
     pub fn lagging(&self) -> impl Iterator<Item = &Domain> {
         let limit = self.limits.lag;
-        self.backlog().filter(move |(_, events)| events.end - events.start > limit).map(|(provider, _)| provider)
+        self.backlog()
+            .filter(move |(_, events)| events.end - events.start > limit)
+            .map(|(provider, _)| provider)
     }
 
     /// What is over goes; what failed and is due is tried again. Call it when
@@ -97,8 +106,11 @@ impl Room {
     pub fn timeout<C: Crypto>(&mut self, env: &Env<'_, C, Keys>) -> Step<'_, Self, ()> {
         let mut draft = Draft::new(&self.head);
         draft.expire(self, env.now);
-        let due = |(_, cursor): &(&Domain, &super::log::Cursor)| cursor.retry_at.is_some_and(|at| at <= env.now);
-        let due: Vec<Domain> = self.log.cursors.iter().filter(due).map(|(provider, _)| provider.clone()).collect();
+        let due = |(_, cursor): &(&Domain, &super::log::Cursor)| {
+            cursor.retry_at.is_some_and(|at| at <= env.now)
+        };
+        let due: Vec<Domain> =
+            self.log.cursors.iter().filter(due).map(|(provider, _)| provider.clone()).collect();
         for provider in due {
             draft.cursor(self, &provider).retry_at = None;
             draft.notify(&provider);

@@ -2,12 +2,8 @@
 //! join, with nobody online (P-021, P-180).
 
 use super::{
-    GroupInfoRefusal, Keys, Refusal, Room,
-    draft::Draft,
-    expiring::Joiner,
-    proposed,
-    record::Record,
-    room::Change,
+    GroupInfoRefusal, Keys, Refusal, Room, draft::Draft, expiring::Joiner, proposed,
+    record::Record, room::Change,
 };
 use crate::{
     codec::Wire,
@@ -18,8 +14,9 @@ use crate::{
     policy::{self, Claims},
     uri::{ProviderUri, UserUri},
     wire::{
-        CipherSuite, ExternalSender, GroupInfo, GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest,
-        GroupInfoResponse, PendingProposal, PublicMessage, RatchetTree, RatchetTreeOption, SealedGroupInfo,
+        CipherSuite, ExternalSender, GroupInfo, GroupInfoAnswer, GroupInfoRatchetTree,
+        GroupInfoRequest, GroupInfoResponse, PendingProposal, PublicMessage, RatchetTree,
+        RatchetTreeOption, SealedGroupInfo,
     },
 };
 
@@ -39,7 +36,8 @@ impl Room {
             return Err(self.refuse(GroupInfoRefusal::TooLarge(self.limits.body)));
         }
         let request = GroupInfoRequest::decode(body).map_err(|error| self.refuse(error))?;
-        let user = self.may_have_group_info(env, peer, &request).map_err(|reason| self.refuse(reason))?;
+        let user =
+            self.may_have_group_info(env, peer, &request).map_err(|reason| self.refuse(reason))?;
         let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
 
         let mut draft = Draft::new(&self.head);
@@ -48,7 +46,10 @@ impl Room {
         }
         let until = env.now.plus(self.limits.joiner_for);
         draft.put(Record::Joiner(request.requesting_signature_key, Joiner { user }, until));
-        let response = GroupInfoResponse { room: self.head.room.clone(), answer: GroupInfoAnswer::Success(sealed) };
+        let response = GroupInfoResponse {
+            room: self.head.room.clone(),
+            answer: GroupInfoAnswer::Success(sealed),
+        };
         Ok(self.step(draft, Change::None, response))
     }
 
@@ -93,18 +94,26 @@ impl Room {
             ratchet_tree: RatchetTreeOption::Full(RatchetTree::decode(&self.group.ratchet_tree())?),
             pending_proposals,
         };
-        let key = self.group.external_senders().first().ok_or(Misuse::MissingKey("the external sender"))?;
+        let key = self
+            .group
+            .external_senders()
+            .first()
+            .ok_or(Misuse::MissingKey("the external sender"))?;
         let signer = env.keys.require(&key.signature_key, "the external sender")?;
         let suite = request.cipher_suite.known().ok_or(GroupInfoRefusal::Ciphersuite)?;
-        if suite.signature_algorithm() != openmls_traits::signatures::Signer::signature_scheme(&signer) {
+        if suite.signature_algorithm()
+            != openmls_traits::signatures::Signer::signature_scheme(&signer)
+        {
             return Err(GroupInfoRefusal::Ciphersuite);
         }
         let encrypted = contents
             .seal(env.crypto, suite, &request.group_info_public_key, &self.head.room)
             .ok_or(GroupInfoRefusal::Key)?;
-        let hub_sender = ExternalSender::basic(&key.signature_key, &ProviderUri::new(&self.domain()));
+        let hub_sender =
+            ExternalSender::basic(&key.signature_key, &ProviderUri::new(&self.domain()));
         let cipher_suite = CipherSuite::from(suite);
-        let mut sealed = SealedGroupInfo { cipher_suite, hub_sender, encrypted, signature: Vec::new() };
+        let mut sealed =
+            SealedGroupInfo { cipher_suite, hub_sender, encrypted, signature: Vec::new() };
         sealed.sign(&signer, &self.head.room)?;
         Ok(sealed)
     }

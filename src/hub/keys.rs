@@ -63,7 +63,11 @@ impl Keys {
         self.signers.get(public_key).map(|signer| Lent(signer.as_ref()))
     }
 
-    pub(super) fn require(&self, public_key: &[u8], what: &'static str) -> Result<Lent<'_>, Misuse> {
+    pub(super) fn require(
+        &self,
+        public_key: &[u8],
+        what: &'static str,
+    ) -> Result<Lent<'_>, Misuse> {
         self.signer(public_key).ok_or(Misuse::MissingKey(what))
     }
 }
@@ -84,6 +88,9 @@ impl Signer for Lent<'_> {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("signers", &self.signers.len()).field("franking", &self.franking.len()).finish()
+        f.debug_struct("Keys")
+            .field("signers", &self.signers.len())
+            .field("franking", &self.franking.len())
+            .finish()
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use sha2::{Digest, Sha256};
+
 use super::{
-    Keys, KeysClaimedRefusal, Refusal, Room,
-    draft::Draft,
-    expiring::Claim,
-    record::Record,
+    Keys, KeysClaimedRefusal, Refusal, Room, draft::Draft, expiring::Claim, record::Record,
     room::Change,
 };
 use crate::{
+    codec::Wire,
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
     policy::RoleIndex,
@@ -24,7 +24,11 @@ impl Room {
     ///
     /// # Errors
     /// If not.
-    pub fn may_claim_keys(&self, peer: &Peer, request: &KeyMaterialRequest) -> Result<(), Refusal<KeysClaimedRefusal>> {
+    pub fn may_claim_keys(
+        &self,
+        peer: &Peer,
+        request: &KeyMaterialRequest,
+    ) -> Result<(), Refusal<KeysClaimedRefusal>> {
         let head = request.head();
         let user = &head.requesting_user;
         let role = self.effective().role(user);
@@ -53,11 +57,12 @@ impl Room {
     ) -> Result<Step<'_, Self, ()>, Refusal<KeysClaimedRefusal>> {
         let mut draft = Draft::new(&self.head);
         draft.expire(self, env.now);
-        match self.claims_in(env, provider, response) {
+        let digest = Sha256::digest(response.encode()).into();
+        match self.claims_in(env, provider, response, &digest) {
             Ok(claims) => {
+                let claim = Claim { provider: provider.clone(), response: digest };
                 for (reference, until) in claims {
-                    let claim = Claim { provider: provider.clone() };
-                    draft.put(Record::Claim(reference, claim, until));
+                    draft.put(Record::Claim(reference, claim.clone(), until));
                 }
                 Ok(self.step(draft, Change::None, ()))
             }
@@ -70,6 +75,7 @@ impl Room {
         env: &Env<'_, C, Keys>,
         provider: &Domain,
         response: &KeyMaterialResponse,
+        digest: &[u8; 32],
     ) -> Result<Vec<(Vec<u8>, Timestamp)>, KeysClaimedRefusal> {
         if response.user.host() != provider.as_str() {
             return Err(KeysClaimedRefusal::Peer);
@@ -78,10 +84,18 @@ impl Room {
         let mut claims = Vec::new();
         for client in &response.clients {
             let ClientMaterial::KeyPackage(key_package) = &client.material else { continue };
-            let package = Package::check(key_package.as_bytes(), response.user.as_bytes(), env.now, env.crypto)
-                .map_err(KeysClaimedRefusal::KeyPackage)?;
+            let package = Package::check(
+                key_package.as_bytes(),
+                response.user.as_bytes(),
+                env.now,
+                env.crypto,
+            )
+            .map_err(KeysClaimedRefusal::KeyPackage)?;
             let reference = package.reference().as_bytes().to_vec();
-            if self.claims.find(&reference, env.now).is_some() || !seen.insert(reference.clone()) {
+            let before = self.claims.find(&reference, env.now);
+            if before.is_some_and(|claim| claim.response != *digest)
+                || !seen.insert(reference.clone())
+            {
                 return Err(KeysClaimedRefusal::Repeated);
             }
             claims.push((reference, package.not_after()));

@@ -165,7 +165,11 @@ mod tests {
         cursor.received(u64::MAX);
         assert_eq!(cursor.outstanding(), None);
         cursor.owe(20);
-        assert_eq!(cursor.outstanding(), Some(20..21), "events of others in between are not outstanding");
+        assert_eq!(
+            cursor.outstanding(),
+            Some(20..21),
+            "events of others in between are not outstanding"
+        );
     }
 
     #[test]

@@ -47,13 +47,12 @@ mod keys;
 mod keys_claimed;
 mod log;
 mod offer;
-mod proposed;
 mod propose;
+mod proposed;
 mod record;
 mod refusal;
 mod room;
 mod submit;
-
 
 mod update;
 
@@ -66,7 +65,9 @@ pub use self::{
     offer::{Offer, Wish, offer},
     propose::{Proposal, ProposeRefusal},
     proposed::Nobody,
-    refusal::{Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal},
+    refusal::{
+        Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal,
+    },
     room::Room,
 };
 use crate::uri::Domain;

@@ -89,15 +89,19 @@ pub fn offer<C: Crypto>(env: &Env<'_, C, Keys>, wish: &Wish) -> Result<Offer, Mi
         (ComponentId::SAFE_AAD, list(&BTreeSet::from([ComponentId::FRANK_AAD]))),
         (ComponentId::FRANKING_AGENT, agent.encode()),
     ]);
-    if wish.policy.iter().any(|(id, _)| own.contains_key(&id) || id == ComponentId::APP_COMPONENTS) {
-        return Err(Misuse::Argument("app_components, safe_aad and franking_agent are the hub's to set"));
+    if wish.policy.iter().any(|(id, _)| own.contains_key(&id) || id == ComponentId::APP_COMPONENTS)
+    {
+        return Err(Misuse::Argument(
+            "app_components, safe_aad and franking_agent are the hub's to set",
+        ));
     }
 
     let wished = wish.policy.iter().map(|(id, data)| (id, data.to_vec()));
     let (open, mut fixed): (BTreeMap<_, _>, BTreeMap<_, _>) =
         wished.partition(|(id, _)| *id == ComponentId::ROOM_METADATA);
     fixed.extend(own);
-    let all = fixed.keys().chain(open.keys()).copied().chain([ComponentId::APP_COMPONENTS]).collect();
+    let all =
+        fixed.keys().chain(open.keys()).copied().chain([ComponentId::APP_COMPONENTS]).collect();
     fixed.insert(ComponentId::APP_COMPONENTS, list(&all));
 
     Ok(Offer {

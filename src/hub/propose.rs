@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     codec::Wire,
-    delivery::{ComponentOperation, ExternalProposal, LeafIndex, ProposalView, ProposeError, StagedCommit},
+    delivery::{
+        ComponentOperation, ExternalProposal, LeafIndex, ProposalView, ProposeError, StagedCommit,
+    },
     env::{Crypto, Env, Timestamp},
     error::Misuse,
     machine::Step,
@@ -83,12 +85,17 @@ impl Room {
         for proposal in proposals {
             match proposal {
                 Proposal::Remove(user) => {
-                    wanted.push(change_list(&self.committed, user, None).ok_or(ProposeRefusal::Unknown)?);
+                    wanted.push(
+                        change_list(&self.committed, user, None).ok_or(ProposeRefusal::Unknown)?,
+                    );
                     wanted.extend(clients(&self.leaves, user).map(ExternalProposal::Remove));
                 }
                 Proposal::Ban(user) => {
                     let banned = Some(RoleIndex::BANNED);
-                    wanted.push(change_list(&self.committed, user, banned).ok_or(ProposeRefusal::Unknown)?);
+                    wanted.push(
+                        change_list(&self.committed, user, banned)
+                            .ok_or(ProposeRefusal::Unknown)?,
+                    );
                     wanted.extend(clients(&self.leaves, user).map(ExternalProposal::Remove));
                 }
                 Proposal::RemoveClient(leaf) => wanted.push(ExternalProposal::Remove(*leaf)),
@@ -98,12 +105,19 @@ impl Room {
         let signer = env.keys.require(&sender.signature_key, "the external sender")?;
         let messages = self.group.propose_as(&signer, HUB, &wanted)?;
         let octets: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
-        let checked = self.group.check_proposals(env.crypto, env.now, &octets).map_err(UpdateRefusal::from)?;
+        let checked = self
+            .group
+            .check_proposals(env.crypto, env.now, &octets)
+            .map_err(UpdateRefusal::from)?;
         let change = self.judge_proposals(checked, accepted)?;
         let mut messages = read_all(&octets)?.into_iter();
         if let Some(first) = messages.next() {
             let event = FanoutEvent::Proposals { first, more: messages.collect() };
-            draft.event(self, &self.providers_of_leaves(), &FanoutMessage { timestamp: accepted, event }.encode());
+            draft.event(
+                self,
+                &self.providers_of_leaves(),
+                &FanoutMessage { timestamp: accepted, event }.encode(),
+            );
         }
         Ok(change)
     }
@@ -132,7 +146,14 @@ impl Room {
                 continue;
             }
             let people = People { leaves: &leaves, servers: self.group.external_senders() };
-            match self.propose_again(env, staged, &people, View { committed: next, effective: &effective }, &wanted, accepted) {
+            match self.propose_again(
+                env,
+                staged,
+                &people,
+                View::new(next, &effective),
+                &wanted,
+                accepted,
+            ) {
                 Ok((messages, verdict)) => {
                     reissued.messages.extend(messages);
                     verdict.apply(&mut effective);
@@ -176,26 +197,45 @@ impl Room {
     }
 
     /// Which users wait to be removed, banned, or rid of clients.
-    fn waiting_removals(&self, next: &RoomState, leaves: &BTreeMap<LeafIndex, UserUri>) -> BTreeMap<UserUri, Fate> {
+    fn waiting_removals(
+        &self,
+        next: &RoomState,
+        leaves: &BTreeMap<LeafIndex, UserUri>,
+    ) -> BTreeMap<UserUri, Fate> {
         let mut fates: BTreeMap<UserUri, Fate> = BTreeMap::new();
         for pending in self.group.pending() {
             let accepted_at = pending.accepted_at;
             match &pending.content {
                 ProposalView::Remove(leaf) => {
-                    if let Some(user) = self.leaves.get(leaf).filter(|user| leaves.get(leaf) == Some(user)) {
-                        fates.entry(user.clone()).or_insert_with(|| Fate::new(accepted_at)).clients.insert(*leaf);
+                    if let Some(user) =
+                        self.leaves.get(leaf).filter(|user| leaves.get(leaf) == Some(user))
+                    {
+                        fates
+                            .entry(user.clone())
+                            .or_insert_with(|| Fate::new(accepted_at))
+                            .clients
+                            .insert(*leaf);
                     }
                 }
-                ProposalView::AppDataUpdate { component, operation: ComponentOperation::Update(data) }
-                    if *component == ComponentId::PARTICIPANT_LIST.0 =>
-                {
+                ProposalView::AppDataUpdate {
+                    component,
+                    operation: ComponentOperation::Update(data),
+                } if *component == ComponentId::PARTICIPANT_LIST.0 => {
                     let Ok(update) = ParticipantListUpdate::decode(data) else { continue };
                     let bans = update.changed.iter().filter(|(_, role)| *role == RoleIndex::BANNED);
                     let gone = update.removed.iter().map(|place| (*place, None));
-                    for (place, role) in bans.map(|(place, role)| (*place, Some(*role))).chain(gone) {
-                        let listed = self.committed.participants().get(place).and_then(|listed| listed.user());
-                        if let Some(user) = listed.filter(|user| next.participants().find(user).is_some()) {
-                            fates.entry(user).or_insert_with(|| Fate::new(accepted_at)).role = Some(role);
+                    for (place, role) in bans.map(|(place, role)| (*place, Some(*role))).chain(gone)
+                    {
+                        let listed = self
+                            .committed
+                            .participants()
+                            .get(place)
+                            .and_then(|listed| listed.user());
+                        if let Some(user) =
+                            listed.filter(|user| next.participants().find(user).is_some())
+                        {
+                            fates.entry(user).or_insert_with(|| Fate::new(accepted_at)).role =
+                                Some(role);
                         }
                     }
                 }
@@ -242,7 +282,9 @@ impl Fate {
         user: &UserUri,
     ) -> Vec<ExternalProposal> {
         match self.role.and_then(|role| change_list(room, user, role)) {
-            Some(change) => std::iter::once(change).chain(clients(leaves, user).map(ExternalProposal::Remove)).collect(),
+            Some(change) => std::iter::once(change)
+                .chain(clients(leaves, user).map(ExternalProposal::Remove))
+                .collect(),
             None => self.clients.iter().copied().map(ExternalProposal::Remove).collect(),
         }
     }
@@ -257,10 +299,17 @@ fn clients<'a>(
 }
 
 /// The update that gives a listed user a role, or takes it off the list.
-fn change_list(room: &RoomState, user: &UserUri, role: Option<RoleIndex>) -> Option<ExternalProposal> {
+fn change_list(
+    room: &RoomState,
+    user: &UserUri,
+    role: Option<RoleIndex>,
+) -> Option<ExternalProposal> {
     let place = room.participants().find(user)?.place;
     let update = match role {
-        Some(role) => ParticipantListUpdate { changed: vec![(place, role)], ..ParticipantListUpdate::default() },
+        Some(role) => ParticipantListUpdate {
+            changed: vec![(place, role)],
+            ..ParticipantListUpdate::default()
+        },
         None => ParticipantListUpdate { removed: vec![place], ..ParticipantListUpdate::default() },
     };
     let operation = ComponentOperation::Update(update.encode());
@@ -281,5 +330,8 @@ fn view_of(proposal: &ExternalProposal) -> ProposalView {
 }
 
 fn read_all(messages: &[&[u8]]) -> Result<Vec<PublicMessage>, UpdateRefusal> {
-    messages.iter().map(|octets| PublicMessage::decode(octets).map_err(UpdateRefusal::from)).collect()
+    messages
+        .iter()
+        .map(|octets| PublicMessage::decode(octets).map_err(UpdateRefusal::from))
+        .collect()
 }

@@ -86,33 +86,49 @@ impl People<'_> {
     }
 
     /// A proposal of a member or a server.
-    pub(super) fn read<'p>(&self, sender: Sender, content: &'p ProposalView) -> Result<Owned<'p>, Nobody> {
+    pub(super) fn read<'p>(
+        &self,
+        sender: Sender,
+        content: &'p ProposalView,
+    ) -> Result<Owned<'p>, Nobody> {
         let by = match (sender, content) {
             (Sender::Member(leaf), _) => Who::User(self.leaf(leaf)?.clone()),
             (Sender::External(index), _) => Who::Server(self.server(index)?),
-            (Sender::NewMember, ProposalView::Add { leaf, .. }) => Who::Joiner(user(&leaf.credential)?),
+            (Sender::NewMember, ProposalView::Add { leaf, .. }) => {
+                Who::Joiner(user(&leaf.credential)?)
+            }
             (Sender::NewMember, _) => return Err(Nobody::Unknown),
         };
         self.read_as(by, content)
     }
 
     /// A proposal of whoever is known already: by value in a commit.
-    pub(super) fn read_as<'p>(&self, by: Who, content: &'p ProposalView) -> Result<Owned<'p>, Nobody> {
+    pub(super) fn read_as<'p>(
+        &self,
+        by: Who,
+        content: &'p ProposalView,
+    ) -> Result<Owned<'p>, Nobody> {
         let what = match content {
             ProposalView::Add { leaf, .. } => What::Add(user(&leaf.credential)?),
             ProposalView::Update { leaf } => What::Update(user(&leaf.credential)?),
             ProposalView::Remove(leaf) => What::Remove(self.leaf(*leaf)?.clone()),
             ProposalView::SelfRemove => What::SelfRemove,
-            ProposalView::AppDataUpdate { component, operation } => What::Component(*component, operation),
+            ProposalView::AppDataUpdate { component, operation } => {
+                What::Component(*component, operation)
+            }
             ProposalView::GroupContextExtensions(change) => {
                 let providers = |senders: &[ExternalSender]| -> Result<Vec<ProviderUri>, Nobody> {
                     senders.iter().map(|sender| provider(&sender.credential)).collect()
                 };
-                let (before, after) = (providers(self.servers)?, providers(&change.external_senders)?);
+                let (before, after) =
+                    (providers(self.servers)?, providers(&change.external_senders)?);
                 let missing = |from: &[ProviderUri], of: &[ProviderUri]| -> Vec<ProviderUri> {
                     of.iter().filter(|provider| !from.contains(provider)).cloned().collect()
                 };
-                What::ExternalSenders { added: missing(&before, &after), removed: missing(&after, &before) }
+                What::ExternalSenders {
+                    added: missing(&before, &after),
+                    removed: missing(&after, &before),
+                }
             }
             ProposalView::ExternalInit => What::Unsupported,
         };

@@ -83,7 +83,9 @@ impl Record {
         match self {
             Self::Head(head) => write_head(head),
             Self::Answer(number, answer) => (answer_key(*number), Some(record::encode(answer))),
-            Self::Claim(reference, claim, until) => (claim_key(reference), Some(record::encode(&(claim, until)))),
+            Self::Claim(reference, claim, until) => {
+                (claim_key(reference), Some(record::encode(&(claim, until))))
+            }
             Self::Joiner(signature_key, joiner, until) => {
                 (joiner_key(signature_key), Some(record::encode(&(joiner, until))))
             }
@@ -97,10 +99,14 @@ impl Record {
         let mut loaded = vec![Self::Head(record::decode("the room", head)?)];
         for (key, value) in records.kind(ANSWER) {
             let number = key.fields().try_into().map_err(|_| RestoreError::Corrupt("an answer"))?;
-            loaded.push(Self::Answer(u64::from_be_bytes(number), record::decode("an answer", value)?));
+            loaded.push(Self::Answer(
+                u64::from_be_bytes(number),
+                record::decode("an answer", value)?,
+            ));
         }
         for (key, value) in records.kind(CURSOR) {
-            let provider = Domain::parse(key.fields()).map_err(|_| RestoreError::Corrupt("a cursor"))?;
+            let provider =
+                Domain::parse(key.fields()).map_err(|_| RestoreError::Corrupt("a cursor"))?;
             loaded.push(Self::Cursor(provider, record::decode("a cursor", value)?));
         }
         for (key, value) in records.kind(CLAIM) {

@@ -4,14 +4,14 @@ use thiserror::Error;
 
 use super::proposed::Nobody;
 use crate::{
-    delivery::{CommitRefusal, ProposalRefusal, ProposalRef},
+    delivery::{CommitRefusal, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
     policy::Denied,
     provider::Unfit,
     wire::{
-        self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse, UpdateOutcome,
-        UpdateRoomResponse,
+        self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse,
+        UpdateOutcome, UpdateRoomResponse,
     },
 };
 
@@ -102,11 +102,19 @@ impl UpdateRefusal {
             Self::Malformed(_) => return Answer::Status(400),
             Self::Misuse(_) => return Answer::Status(500),
             Self::WrongEpoch { current } => UpdateOutcome::WrongEpoch { current_epoch: *current },
-            Self::Denied { denied, proposal } if denied.is_invalid() => invalid(proposal.iter().cloned().collect()),
+            Self::Denied { denied, proposal } if denied.is_invalid() => {
+                invalid(proposal.iter().cloned().collect())
+            }
             Self::Proposals(refusal) => match refusal {
-                ProposalRefusal::WrongEpoch { current } => UpdateOutcome::WrongEpoch { current_epoch: *current },
-                ProposalRefusal::Empty | ProposalRefusal::TooMany { .. } => UpdateOutcome::NotAllowed,
-                ProposalRefusal::Refused(refused) if refused.iter().all(|it| it.fault.is_conflict()) => {
+                ProposalRefusal::WrongEpoch { current } => {
+                    UpdateOutcome::WrongEpoch { current_epoch: *current }
+                }
+                ProposalRefusal::Empty | ProposalRefusal::TooMany { .. } => {
+                    UpdateOutcome::NotAllowed
+                }
+                ProposalRefusal::Refused(refused)
+                    if refused.iter().all(|it| it.fault.is_conflict()) =>
+                {
                     UpdateOutcome::NotAllowed
                 }
                 ProposalRefusal::Refused(refused) => {
@@ -114,10 +122,14 @@ impl UpdateRefusal {
                 }
             },
             Self::Commit(refusal) => match refusal {
-                CommitRefusal::WrongEpoch { current } => UpdateOutcome::WrongEpoch { current_epoch: *current },
+                CommitRefusal::WrongEpoch { current } => {
+                    UpdateOutcome::WrongEpoch { current_epoch: *current }
+                }
                 CommitRefusal::Malformed(_) => return Answer::Status(400),
                 CommitRefusal::UnknownReference(names) => invalid(names.clone()),
-                CommitRefusal::Proposal { reference, .. } => invalid(reference.iter().cloned().collect()),
+                CommitRefusal::Proposal { reference, .. } => {
+                    invalid(reference.iter().cloned().collect())
+                }
                 CommitRefusal::Components(_) | CommitRefusal::External(_) => invalid(Vec::new()),
                 CommitRefusal::WireFormat
                 | CommitRefusal::ContentType
@@ -127,6 +139,7 @@ impl UpdateRefusal {
                 | CommitRefusal::SafeAad
                 | CommitRefusal::Missing(_)
                 | CommitRefusal::NoPath
+                | CommitRefusal::Unsupported { .. }
                 | CommitRefusal::Path(_)
                 | CommitRefusal::Welcome(_)
                 | CommitRefusal::GroupInfo(_)
@@ -153,7 +166,7 @@ impl UpdateRefusal {
                 text.extend(name.0.iter().map(|octet| format!("{octet:02x}")));
             }
         }
-        ErrorDescription::new(&text)
+        ErrorDescription::shortened(&text)
     }
 }
 
@@ -161,9 +174,9 @@ impl From<ProposalRefusal> for UpdateRefusal {
     fn from(refusal: ProposalRefusal) -> Self {
         match refusal {
             ProposalRefusal::WrongEpoch { current } => Self::WrongEpoch { current },
-            other @ (ProposalRefusal::Empty | ProposalRefusal::TooMany { .. } | ProposalRefusal::Refused(_)) => {
-                Self::Proposals(other)
-            }
+            other @ (ProposalRefusal::Empty
+            | ProposalRefusal::TooMany { .. }
+            | ProposalRefusal::Refused(_)) => Self::Proposals(other),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     env::{Limits, Peer, Timestamp},
     error::RestoreError,
     machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
-    policy::{Accepted, Proposed, Queue, Verdict, View},
+    policy::{self, Accepted, Proposed, Queue, Verdict, View},
     room::{ComponentId, RoomState},
     uri::{Domain, ParticipantUri, RoomUri, UserUri},
 };
@@ -59,7 +59,12 @@ pub(super) enum Change {
     /// Proposals wait for a commit.
     Proposals(Box<StagedProposals>, Box<Accepted>),
     /// The room enters its next epoch.
-    Commit(Box<StagedCommit>, Box<Verdict>, BTreeMap<LeafIndex, Option<UserUri>>, Option<Box<RoomState>>),
+    Commit(
+        Box<StagedCommit>,
+        Box<Verdict>,
+        BTreeMap<LeafIndex, Option<UserUri>>,
+        Option<Box<RoomState>>,
+    ),
 }
 
 /// How the delivery service is to treat this room's components.
@@ -82,10 +87,13 @@ impl Room {
         let loaded = Record::load(records)?;
         let head = loaded.iter().find_map(|record| match record {
             Record::Head(head) => Some(head.clone()),
-            Record::Answer(..) | Record::Claim(..) | Record::Joiner(..) | Record::Cursor(..) => None,
+            Record::Answer(..) | Record::Claim(..) | Record::Joiner(..) | Record::Cursor(..) => {
+                None
+            }
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
-        let mut room = Self::assemble(head, group, limits).map_err(|()| RestoreError::Corrupt("the group"))?;
+        let mut room =
+            Self::assemble(head, group, limits).map_err(|()| RestoreError::Corrupt("the group"))?;
         room.revision = records.revision;
         for record in loaded {
             room.set(record);
@@ -99,7 +107,8 @@ impl Room {
         for member in group.members() {
             leaves.insert(member.leaf, proposed::user(member.credential).map_err(|_| ())?);
         }
-        let components = group.components().iter().map(|(id, data)| (ComponentId(*id), data.clone())).collect();
+        let components =
+            group.components().iter().map(|(id, data)| (ComponentId(*id), data.clone())).collect();
         let committed = RoomState::from_components(components, leaves.values()).map_err(|_| ())?;
         let mut room = Self {
             limits: limits.clone(),
@@ -125,7 +134,9 @@ impl Room {
             Record::Head(head) => self.head = head,
             Record::Answer(number, answer) => self.answered.insert(number, answer),
             Record::Claim(reference, claim, until) => self.claims.insert(reference, claim, until),
-            Record::Joiner(signature_key, joiner, until) => self.joiners.insert(signature_key, joiner, until),
+            Record::Joiner(signature_key, joiner, until) => {
+                self.joiners.insert(signature_key, joiner, until)
+            }
             Record::Cursor(provider, cursor) => {
                 self.log.cursors.insert(provider, cursor);
             }
@@ -135,13 +146,16 @@ impl Room {
     /// The effective state, made anew from what waits.
     fn replayed(&self) -> Option<RoomState> {
         let people = self.people();
-        let waiting: Vec<_> =
-            self.group.pending().filter_map(|pending| people.read(pending.sender, &pending.content).ok()).collect();
+        let waiting: Vec<_> = self
+            .group
+            .pending()
+            .filter_map(|pending| people.read(pending.sender, &pending.content).ok())
+            .collect();
         if waiting.is_empty() {
             return None;
         }
         let waiting: Vec<Proposed<'_>> = waiting.iter().map(proposed::Owned::borrow).collect();
-        Some(crate::policy::replay(&self.committed, &waiting).0)
+        Some(policy::replay(View::new(&self.committed, &self.committed), &waiting).0)
     }
 
     /// The room.
@@ -196,7 +210,7 @@ impl Room {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { committed: &self.committed, effective: self.effective() }
+        View::new(&self.committed, self.effective())
     }
 
     /// The domain of this hub.
@@ -256,14 +270,21 @@ impl Room {
     }
 
     /// The same, where everything that was over or due by `done` has been dealt with.
-    pub(super) fn step_at<R>(&mut self, done: Timestamp, mut draft: Draft, change: Change, reply: R) -> Step<'_, Self, R> {
+    pub(super) fn step_at<R>(
+        &mut self,
+        done: Timestamp,
+        mut draft: Draft,
+        change: Change,
+        reply: R,
+    ) -> Step<'_, Self, R> {
         let mut writes = draft.writes();
         match &change {
             Change::None => {}
             Change::Proposals(staged, _) => writes.extend(staged.writes().iter().cloned()),
             Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
         }
-        let wake_at = [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
+        let wake_at =
+            [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
         Step::new(self, Staged { draft, change }, changes, outcome)

@@ -1,5 +1,7 @@
 //! Application messages: who may speak, the hub's frank, fan-out (protocol, section 5.4).
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -9,15 +11,16 @@ use super::{
     room::Change,
 };
 use crate::{
-    codec::Wire,
+    codec::{self, Wire},
     env::{Crypto, Env, Peer, Timestamp},
-    franking::{self, FrankingAgentData},
+    error::{DecodeError, Fault, Misuse},
+    franking::{self, FrankingAgentData, Tag},
     machine::Step,
     policy,
     room::ComponentId,
     uri::UserUri,
     wire::{
-        CipherSuite, ComponentsList, FanoutEvent, FanoutMessage, Frank, PrivateMessage, SafeAad, SubmitMessageRequest,
+        CipherSuite, FanoutEvent, FanoutMessage, Frank, PrivateMessage, SubmitMessageRequest,
         SubmitMessageResponse,
     },
 };
@@ -39,13 +42,16 @@ impl Room {
             return Err(self.refuse(SubmitRefusal::TooLarge(self.limits.body)));
         }
         let name = answered::request(Endpoint::SubmitMessage, peer.as_str(), body);
-        let first = self.answered.find(&name).map(|answer| SubmitMessageResponse::decode(&answer.reply));
+        let first =
+            self.answered.find(&name).map(|answer| SubmitMessageResponse::decode(&answer.reply));
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
         let request = SubmitMessageRequest::decode(body).map_err(|error| self.refuse(error))?;
         let ciphertext: answered::Hash = Sha256::digest(request.app_message.as_bytes()).into();
-        let tag = self.may_submit(env, peer, &request, &ciphertext).map_err(|reason: SubmitRefusal| self.refuse(reason))?;
+        let tag = self
+            .may_submit(env, peer, &request, &ciphertext)
+            .map_err(|reason: SubmitRefusal| self.refuse(reason))?;
 
         let mut draft = Draft::new(&self.head);
         let accepted_timestamp = draft.stamp(env.now, &self.limits);
@@ -59,9 +65,14 @@ impl Room {
         let response = SubmitMessageResponse::Accepted { accepted_timestamp, frank: frank.clone() };
         let event = FanoutEvent::Application { message: request.app_message, frank };
         let audience = self.audience();
-        draft.event(self, &audience, &FanoutMessage { timestamp: accepted_timestamp, event }.encode());
+        draft.event(
+            self,
+            &audience,
+            &FanoutMessage { timestamp: accepted_timestamp, event }.encode(),
+        );
         let reply = response.encode();
-        let answer = Answer { at: env.now, request: name, reply, message: Some((epoch, ciphertext)) };
+        let answer =
+            Answer { at: env.now, request: name, reply, message: Some((epoch, ciphertext)) };
         draft.answer(self, answer);
         Ok(self.step(draft, Change::None, response))
     }
@@ -73,7 +84,7 @@ impl Room {
         peer: &Peer,
         request: &SubmitMessageRequest,
         ciphertext: &answered::Hash,
-    ) -> Result<Option<[u8; 32]>, SubmitRefusal> {
+    ) -> Result<Option<Tag>, SubmitRefusal> {
         let (message, sender) = (&request.app_message, &request.sending_uri);
         if !self.speaks_for(peer, sender) {
             return Err(SubmitRefusal::Peer);
@@ -100,17 +111,19 @@ impl Room {
     }
 
     /// The franking tag in a message's Safe AAD, which has to be what the group requires (E-050, P-131, Q-59).
-    fn franking_tag(&self, message: &PrivateMessage) -> Result<Option<[u8; 32]>, SubmitRefusal> {
+    fn franking_tag(&self, message: &PrivateMessage) -> Result<Option<Tag>, SubmitRefusal> {
         let Some(required) = self.group.component(ComponentId::SAFE_AAD.0) else {
             return Ok(None);
         };
-        let aad = SafeAad::decode(message.authenticated_data()).map_err(|_| SubmitRefusal::SafeAad)?;
-        let required = ComponentsList::decode(required).map_err(|_| SubmitRefusal::SafeAad)?;
-        if required.iter().any(|id| aad.get(id).is_none()) {
+        let aad = safe_aad(message.authenticated_data()).map_err(|_| SubmitRefusal::SafeAad)?;
+        let required = codec::decode_exact(required, |reader| {
+            reader.vec("safe_aad", |reader| reader.u16("component_id"))
+        });
+        if required.map_err(|_| SubmitRefusal::SafeAad)?.iter().any(|id| !aad.contains_key(id)) {
             return Err(SubmitRefusal::SafeAad);
         }
-        match aad.get(ComponentId::FRANK_AAD.0) {
-            Some(tag) => tag.try_into().map(Some).map_err(|_| SubmitRefusal::SafeAad),
+        match aad.get(&ComponentId::FRANK_AAD.0) {
+            Some(tag) => Tag::decode(tag).map(Some).map_err(|_| SubmitRefusal::SafeAad),
             None => Ok(None),
         }
     }
@@ -119,10 +132,10 @@ impl Room {
     fn frank<C: Crypto>(
         &self,
         env: &Env<'_, C, Keys>,
-        tag: [u8; 32],
+        tag: Tag,
         sender: &UserUri,
         accepted: Timestamp,
-    ) -> Result<Option<Frank>, crate::error::Misuse> {
+    ) -> Result<Option<Frank>, Misuse> {
         let agent = self.group.component(ComponentId::FRANKING_AGENT.0);
         let agent = agent.and_then(|data| FrankingAgentData::decode(data).ok());
         let signer = agent.and_then(|agent| env.keys.signer(&agent.signature_key));
@@ -133,4 +146,17 @@ impl Room {
         let suite = CipherSuite(self.group.ciphersuite());
         franking::stamp(secret, &signer, suite, &tag, &context).map(Some)
     }
+}
+
+/// The items of a SafeAAD, which have to be sorted and unique (E-050, W-53).
+fn safe_aad(octets: &[u8]) -> Result<BTreeMap<u16, &[u8]>, DecodeError> {
+    codec::decode_exact(octets, |reader| {
+        let items = reader.vec("aad_items", |reader| {
+            Ok((reader.u16("component_id")?, reader.bytes("aad_item_data")?))
+        })?;
+        if !items.is_sorted_by(|(before, _), (after, _)| before < after) {
+            return Err(reader.error("aad_items", Fault::Order));
+        }
+        Ok(items.into_iter().collect())
+    })
 }

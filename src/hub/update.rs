@@ -13,16 +13,17 @@ use super::{
 use crate::{
     codec::Wire,
     delivery::{
-        CheckedProposals, CommitBundle, Committer, GroupInfoForm, LeafIndex, OpenCommit, ProposalRef, ProposalView,
-        Sender, StagedCommit, TreeForm,
+        CheckedProposals, CommitBundle, Committer, GroupInfoForm, LeafIndex, OpenCommit,
+        ProposalRef, ProposalView, Sender, StagedCommit, TreeForm,
     },
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
     policy::{self, Claims, JoinCode, Proposed, RoleIndex},
     uri::{Domain, UserUri},
     wire::{
-        ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle, PublicMessage, RatchetTree,
-        RatchetTreeOption, UpdateOutcome, UpdateRequest, UpdateRoomResponse, Welcome,
+        ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
+        PublicMessage, RatchetTree, RatchetTreeOption, UpdateOutcome, UpdateRequest,
+        UpdateRoomResponse, Welcome,
     },
 };
 
@@ -52,7 +53,8 @@ impl Room {
             return Err(self.refuse(UpdateRefusal::TooLarge(self.limits.body)));
         }
         let name = answered::request(Endpoint::Update, peer.as_str(), body);
-        let first = self.answered.find(&name).map(|answer| UpdateRoomResponse::decode(&answer.reply));
+        let first =
+            self.answered.find(&name).map(|answer| UpdateRoomResponse::decode(&answer.reply));
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
@@ -60,7 +62,9 @@ impl Room {
         let mut draft = Draft::new(&self.head);
         let accepted = draft.stamp(env.now, &self.limits);
         let change = match request.bundle {
-            HandshakeBundle::Proposals { first, more } => self.take_proposals(env, peer, &mut draft, accepted, first, more),
+            HandshakeBundle::Proposals { first, more } => {
+                self.take_proposals(env, peer, &mut draft, accepted, first, more)
+            }
             HandshakeBundle::Commit { commit, welcome, group_info, ratchet_tree } => {
                 let parts = CommitParts { commit, welcome, group_info, ratchet_tree };
                 self.take_commit(env, peer, &mut draft, accepted, parts)
@@ -71,7 +75,10 @@ impl Room {
             error_description: ErrorDescription::default(),
             outcome: UpdateOutcome::Success { accepted_timestamp: accepted },
         };
-        draft.answer(self, Answer { at: env.now, request: name, reply: response.encode(), message: None });
+        draft.answer(
+            self,
+            Answer { at: env.now, request: name, reply: response.encode(), message: None },
+        );
         Ok(self.step(draft, change, response))
     }
 
@@ -84,19 +91,29 @@ impl Room {
         first: PublicMessage,
         more: Vec<PublicMessage>,
     ) -> Result<Change, UpdateRefusal> {
-        let messages: Vec<&[u8]> = std::iter::once(&first).chain(&more).map(PublicMessage::as_bytes).collect();
+        let messages: Vec<&[u8]> =
+            std::iter::once(&first).chain(&more).map(PublicMessage::as_bytes).collect();
         let checked = self.group.check_proposals(env.crypto, env.now, &messages)?;
         for proposal in checked.proposals() {
             self.may_propose(peer, proposal.sender, &proposal.content)?;
         }
         let change = self.judge_proposals(checked, accepted)?;
         let event = FanoutEvent::Proposals { first, more };
-        draft.event(self, &self.providers_of_leaves(), &FanoutMessage { timestamp: accepted, event }.encode());
+        draft.event(
+            self,
+            &self.providers_of_leaves(),
+            &FanoutMessage { timestamp: accepted, event }.encode(),
+        );
         Ok(change)
     }
 
     /// Whether this peer may bring a proposal of this sender, and whether that one may still speak (P-106).
-    fn may_propose(&self, peer: &Peer, sender: Sender, content: &ProposalView) -> Result<(), UpdateRefusal> {
+    fn may_propose(
+        &self,
+        peer: &Peer,
+        sender: Sender,
+        content: &ProposalView,
+    ) -> Result<(), UpdateRefusal> {
         let people = self.people();
         match sender {
             Sender::Member(leaf) => {
@@ -157,7 +174,8 @@ impl Room {
         accepted: Timestamp,
     ) -> Result<Change, UpdateRefusal> {
         let people = self.people();
-        let names: Vec<ProposalRef> = checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();
+        let names: Vec<ProposalRef> =
+            checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();
         let bundle: Vec<Owned<'_>> = checked
             .proposals()
             .iter()
@@ -167,7 +185,9 @@ impl Room {
 
         let mut waiting_names = Vec::new();
         let mut waiting = Vec::new();
-        for pending in self.group.pending().filter(|pending| !checked.lapsed().contains(&pending.reference)) {
+        for pending in
+            self.group.pending().filter(|pending| !checked.lapsed().contains(&pending.reference))
+        {
             waiting_names.push(pending.reference.clone());
             waiting.push(people.read(pending.sender, &pending.content)?);
         }
@@ -195,7 +215,11 @@ impl Room {
         let committer = self.committer(env, peer, &open)?;
         let verdict = self.judge_commit(&open, &committer)?;
 
-        let changes = verdict.components(&self.committed).into_iter().map(|(id, data)| (id.0, data)).collect();
+        let changes = verdict
+            .components(&self.committed)
+            .into_iter()
+            .map(|(id, data)| (id.0, data))
+            .collect();
         let partial_group_info = match &parts.group_info {
             GroupInfoOption::Full(_) => Vec::new(),
             GroupInfoOption::Partial(partial) => partial.encode(),
@@ -232,14 +256,20 @@ impl Room {
             audience.insert(proposed::user(&node.credential)?.domain());
         }
         let ratchet_tree = parts.welcome.is_some().then(|| staged.ratchet_tree(&self.group));
-        let event = FanoutEvent::Commit { commit: parts.commit, external_proposals: reissued.messages };
+        let event =
+            FanoutEvent::Commit { commit: parts.commit, external_proposals: reissued.messages };
         draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
         if let (Some(welcome), Some(tree)) = (parts.welcome, ratchet_tree) {
             let ratchet_tree = RatchetTreeOption::Full(RatchetTree::decode(&tree)?);
             let event = FanoutEvent::Welcome { welcome, ratchet_tree };
             draft.event(self, &welcomed, &FanoutMessage { timestamp: accepted, event }.encode());
         }
-        Ok(Change::Commit(Box::new(staged), Box::new(verdict), leaves, reissued.effective.map(Box::new)))
+        Ok(Change::Commit(
+            Box::new(staged),
+            Box::new(verdict),
+            leaves,
+            reissued.effective.map(Box::new),
+        ))
     }
 
     /// Who commits, if this peer speaks for them, and they may still speak.
@@ -269,7 +299,11 @@ impl Room {
         }
     }
 
-    fn judge_commit(&self, open: &OpenCommit, committer: &Who) -> Result<policy::Verdict, UpdateRefusal> {
+    fn judge_commit(
+        &self,
+        open: &OpenCommit,
+        committer: &Who,
+    ) -> Result<policy::Verdict, UpdateRefusal> {
         let people = self.people();
         let external = matches!(committer, Who::Joiner(_));
         let mut resync = false;
@@ -286,7 +320,8 @@ impl Room {
             };
             proposals.push((owned, proposal.reference.clone()));
         }
-        let committed: Vec<_> = proposals.iter().map(|(owned, name)| owned.committed(name.is_some())).collect();
+        let committed: Vec<_> =
+            proposals.iter().map(|(owned, name)| owned.committed(name.is_some())).collect();
         let by = match committer {
             Who::Joiner(user) => policy::Committer::Joiner {
                 user,
@@ -299,7 +334,10 @@ impl Room {
             Who::Server(_) => return Err(UpdateRefusal::Peer),
         };
         policy::judge_commit(self.view(), by, &committed).map_err(|denied| {
-            let proposal = denied.index.and_then(|index| proposals.get(index)).and_then(|(_, name)| name.clone());
+            let proposal = denied
+                .index
+                .and_then(|index| proposals.get(index))
+                .and_then(|(_, name)| name.clone());
             UpdateRefusal::Denied { denied, proposal }
         })
     }
@@ -363,4 +401,3 @@ impl From<crate::delivery::CommitRefusal> for UpdateRefusal {
         }
     }
 }
-

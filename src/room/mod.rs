@@ -15,6 +15,7 @@
 
 mod change;
 mod component;
+mod draft;
 mod entries;
 mod metadata;
 mod participants;
@@ -25,6 +26,7 @@ mod update;
 
 pub use change::{Change, ChangeError, ChangeFault, ClientChange};
 pub use component::{ComponentId, ComponentOperation, Components};
+pub(crate) use draft::{Draft, Move};
 pub use metadata::{RichDescription, RoomMetadata};
 pub use participants::{Listed, ParticipantList};
 pub use state::{Membership, RoomState, StateError, StateFault};

@@ -73,6 +73,9 @@ pub enum StateFault {
     /// A role has `canAddParticipant` although membership is fixed.
     #[error("role {0} may add participants although membership is fixed")]
     FixedMembership(RoleIndex),
+    /// A provider on the list that is not the room's hub (Q-48, D-72).
+    #[error("a provider on the list is not the hub of the room")]
+    Provider,
     /// A policy component that is there and not listed in `policy_component_ids`.
     #[error("{0} is there and not listed in policy_component_ids")]
     Unlisted(ComponentId),
@@ -138,6 +141,13 @@ impl RoomState {
         };
         room.check_roles(&room.roles, &room.base, room.participants.held().map(|(role, _)| role))?;
         Self::check_listed(&room.base, room.others.iter().map(|(id, _)| id))?;
+        let hub = format!("mimi://{}", room.hub());
+        if room.participants.providers() > u32::from(room.participants.find(&hub).is_some()) {
+            return Err(StateError {
+                component: ComponentId::PARTICIPANT_LIST,
+                fault: StateFault::Provider,
+            });
+        }
         for user in leaves {
             room.count_client(user, true);
         }
@@ -227,6 +237,12 @@ impl RoomState {
         let mut components = self.others.clone();
         components.insert(ComponentId::PARTICIPANT_LIST, self.participants.encode());
         components
+    }
+
+    /// The domain of the hub: the host of the room's ID.
+    #[must_use]
+    pub fn hub(&self) -> &str {
+        self.metadata.room_uri.host()
     }
 
     /// The role of a participant, or [`RoleIndex::NONE`].

@@ -104,6 +104,9 @@ impl Change {
                 self.untouched(room, listed.place)?;
                 return Err(ChangeFault::Present(participant));
             }
+            if matches!(&participant, ParticipantUri::Provider(it) if it.host() != room.hub()) {
+                return Err(ChangeFault::Provider(participant));
+            }
             self.added.push((participant, role));
         }
         Ok(())
@@ -120,10 +123,6 @@ impl Change {
 
     /// Checks what must hold for the change as a whole.
     pub(super) fn check(&self, room: &RoomState) -> Result<(), ChangeError> {
-        let new = |id| match self.replaced.get(&id) {
-            Some(Some(replacement)) => Some(&replacement.contents),
-            Some(None) | None => None,
-        };
         let fail = |component, fault| Err(ChangeError { component, index: None, fault });
         if self.replaced.contains_key(&ComponentId::ROLES_LIST) && self.changes_list() {
             return fail(ComponentId::ROLES_LIST, ChangeFault::BesideList);
@@ -136,14 +135,8 @@ impl Change {
         if self.replaced.is_empty() {
             return Ok(());
         }
-        let roles = match new(ComponentId::ROLES_LIST) {
-            Some(Contents::Roles(roles)) => roles,
-            _ => &room.roles,
-        };
-        let base = match new(ComponentId::BASE_ROOM_POLICY) {
-            Some(Contents::Base(base)) => base,
-            _ => &room.base,
-        };
+        let roles = self.new_roles().unwrap_or(&room.roles);
+        let base = self.new_base().unwrap_or(&room.base);
         let whole = |error: StateError| ChangeError {
             component: error.component,
             index: None,

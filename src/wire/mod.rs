@@ -20,6 +20,7 @@
 //! SemiPrivateMessage, TargetedMessage and PrivateExternalMessage have no assigned numbers yet; they are refused
 //! like every other unknown wire format.
 
+mod components;
 mod group_info;
 mod group_info_option;
 mod key_material;
@@ -35,6 +36,7 @@ pub(crate) mod tests;
 mod update;
 mod welcome;
 
+pub use components::{AppDataDictionary, ComponentsList, SafeAad};
 pub use group_info::{
     GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest, GroupInfoResponse, HpkeCiphertext,
     PendingProposal, SealedGroupInfo,

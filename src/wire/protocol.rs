@@ -88,7 +88,7 @@ pub struct ExternalSender {
 }
 
 impl ExternalSender {
-    /// A provider with a basic credential.
+    /// A server with a basic credential, which holds the provider URI.
     #[must_use]
     pub fn basic(signature_key: &[u8], provider: &ProviderUri) -> Self {
         let credential = BasicCredential::new(provider.as_bytes().to_vec()).into();

@@ -1,5 +1,6 @@
 //! Vectors of our own, made by hand from the structures of the draft, and what every decoder has to withstand.
 
+mod components;
 mod endpoints;
 mod mls;
 mod signed;

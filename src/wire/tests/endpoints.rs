@@ -257,7 +257,7 @@ fn update_response() {
 #[test]
 fn a_description_is_capped() {
     // Q-12, D-09
-    let description = ErrorDescription::new(&format!("a\0{}", "é".repeat(1000)));
+    let description = ErrorDescription::shortened(&format!("a\0{}", "é".repeat(1000)));
     assert_eq!(description.as_str().len(), 1023, "cut between characters, without NUL");
     let longest = [hex("02"), opaque("x".repeat(1024))].concat();
     assert!(UpdateRoomResponse::decode(&longest).is_ok());

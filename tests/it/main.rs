@@ -2,6 +2,7 @@
 mod content;
 
 mod follower;
+mod policy;
 mod provider;
 mod provider_crash;
 mod provider_support;

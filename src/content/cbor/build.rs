@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::{
     item::{Item, Value},
-    read::major,
     walk,
     write::Writer,
 };
@@ -113,7 +112,7 @@ impl ItemBuf {
     /// For a big integer that is none, and beyond 3 levels.
     pub fn tag(tag: u64, item: &Self) -> Result<Self, Invalid> {
         Self::container(Self::write(|out| {
-            out.head(major::TAG, tag);
+            out.tag(tag);
             out.raw(&item.0);
         }))
     }

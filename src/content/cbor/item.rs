@@ -186,11 +186,6 @@ pub struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
-    /// Items written one after the other, which the walk has been over.
-    pub(in crate::content) const fn checked(bytes: &'a [u8], left: usize) -> Self {
-        Self { bytes, left }
-    }
-
     fn pop(&mut self) -> Option<Item<'a>> {
         let mut reader = Reader::new(self.bytes).ok()?;
         walk::skip(&mut reader, walk::LEVELS).ok()?;

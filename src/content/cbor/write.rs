@@ -27,7 +27,7 @@ pub(in crate::content) struct Writer<'o>(pub(in crate::content) &'o mut Vec<u8>)
 impl Writer<'_> {
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "each arm knows the width")]
-    pub(super) fn head(&mut self, major: u8, argument: u64) {
+    fn head(&mut self, major: u8, argument: u64) {
         let first = major << 5;
         if argument < 24 {
             self.0.push(first | argument as u8);
@@ -95,6 +95,11 @@ impl Writer<'_> {
     #[inline]
     pub(in crate::content) fn map(&mut self, count: usize) {
         self.head(major::MAP, count as u64);
+    }
+
+    /// A tag, to be followed by what it is about.
+    pub(in crate::content) fn tag(&mut self, tag: u64) {
+        self.head(major::TAG, tag);
     }
 
     /// Null.

@@ -182,7 +182,7 @@ pub(super) fn judge(
     };
     let proposals: Vec<_> =
         owned.iter().map(|(owned, by_reference)| owned.committed(*by_reference)).collect();
-    let view = View { committed: &state.epoch.committed, effective: &state.epoch.effective };
+    let view = View::new(&state.epoch.committed, &state.epoch.effective);
     let verdict = judge_commit(view, committer, &proposals).map_err(Bad::Denied)?;
     Ok(Judged { verdict, by, omitted })
 }

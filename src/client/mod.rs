@@ -3,8 +3,10 @@
 mod answer;
 mod commit;
 mod create;
+mod device;
 mod event;
 mod inbound;
+mod join;
 mod keys;
 mod leaf;
 #[expect(unused)]
@@ -21,7 +23,9 @@ mod storage;
 mod store;
 
 pub use create::Created;
+pub use device::{Device, DeviceAction};
 pub use event::{Discard, Event, EventId, Evidence, Failure, Message};
+pub use join::{JoinRequest, LentKeyPackage};
 pub use keys::{Keys, SigningKey};
 pub use outbox::{Endpoint, Intent, Outgoing, OutgoingId, Token};
 pub use proposed::Who;

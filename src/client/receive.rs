@@ -195,7 +195,7 @@ impl Room {
                 draft.state.waiting.iter().map(|waiting| waiting.owned.borrow()).collect();
             let bundle: Vec<Proposed<'_>> =
                 verified.iter().map(|(_, _, owned)| owned.borrow()).collect();
-            let view = View { committed: &epoch.committed, effective: &epoch.effective };
+            let view = View::new(&epoch.committed, &epoch.effective);
             judge_proposals(view, Queue { waiting: &waiting, rebuild }, &bundle)
         };
         let accepted = match lapsed {

@@ -49,6 +49,9 @@ pub enum Refusal {
     /// Nobody's: the tree has to be fetched first, from this URL.
     #[error("the ratchet tree has to be fetched")]
     TreeElsewhere(String),
+    /// Nobody's: the group is of another ciphersuite than the request. Ask again with this one.
+    #[error("the group is of ciphersuite {0}: ask again with it")]
+    OtherSuite(u16),
     /// The client has left the room, was removed, or found it forked.
     #[error("the room is closed for this client")]
     Closed,

@@ -26,7 +26,7 @@ use crate::{
     error::RestoreError,
     franking::Witness,
     machine::{Key, Records, record},
-    policy::{Proposed, replay},
+    policy::{Proposed, View, replay},
     room::{ComponentId, Components, RoomState},
     uri::{GroupUri, RoomUri, UserUri},
     wire::{ExternalSender, Frank, KeyPackageRef, PublicMessage, Sender},
@@ -183,7 +183,7 @@ impl Epoch {
         }
     }
 
-    fn check(&self, room: &RoomUri) -> Result<(), Impostor> {
+    pub(super) fn check(&self, room: &RoomUri) -> Result<(), Impostor> {
         if self.committed.metadata().room_uri != *room {
             return Err(Impostor::Metadata);
         }
@@ -292,14 +292,17 @@ impl State {
         Ok(state)
     }
 
-    /// Makes the effective room anew from what waits.
-    fn replay(&mut self) {
+    /// Makes the effective room anew from what waits; gives the places of those that no longer fit.
+    fn replay(&mut self) -> Vec<usize> {
         if self.waiting.is_empty() {
             self.epoch.effective = Arc::clone(&self.epoch.committed);
-        } else {
-            let waiting: Vec<Proposed<'_>> = self.waiting.iter().map(|it| it.owned.borrow()).collect();
-            self.epoch.effective = Arc::new(replay(&self.epoch.committed, &waiting).0);
+            return Vec::new();
         }
+        let waiting: Vec<Proposed<'_>> = self.waiting.iter().map(|it| it.owned.borrow()).collect();
+        let view = View::new(&self.epoch.committed, &self.epoch.committed);
+        let (effective, lapsed) = replay(view, &waiting);
+        self.epoch.effective = Arc::new(effective);
+        lapsed
     }
 
     /// What has to be sent.
@@ -526,9 +529,10 @@ impl Draft {
         }
     }
 
-    /// Makes the effective room anew.
+    /// Makes the effective room anew; what no longer fits lapses too.
     pub(super) fn replay(&mut self) {
-        self.state.replay();
+        let gone = self.state.replay();
+        self.lapse(|at, _| gone.contains(&at));
     }
 
     /// Remembers what the epoch that ends needs to be read, for as many epochs as are kept.

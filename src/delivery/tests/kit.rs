@@ -242,6 +242,9 @@ impl Client {
     pub(super) fn receive(&mut self, message: &[u8]) {
         let Self { provider, group, .. } = self;
         let group = group.as_mut().unwrap();
+        if !group.is_active() {
+            return;
+        }
         if delivery::external::is_component_update(message) {
             let context = tls(group.public_group().group_context());
             let context = delivery::context::Context::decode(&context).unwrap();

@@ -7,8 +7,7 @@ use super::kit::*;
 use crate::delivery::{
     CommitBundle, CommitRefusal, Committer, Conflict, ExternalFault, GroupInfoFault, GroupInfoForm,
     LeafFault, LeafIndex, ProposalFault, ProposalView, Sender, TreeForm, WelcomeFault,
-    external::sign_content,
-    welcome_refs,
+    external::sign_content, welcome_refs,
 };
 
 /// What is wrong with the proposal that a commit is refused for.
@@ -48,7 +47,8 @@ fn a_room_grows_and_changes() {
     let staged = room.judge(&made).unwrap();
     assert_eq!(staged.committer(), &Committer::Member(LeafIndex(0)));
     assert_eq!(staged.epoch(), room.group.epoch() + 1);
-    let removed: Vec<_> = staged.removed().iter().map(|(leaf, old)| (*leaf, &old.identity[..])).collect();
+    let removed: Vec<_> =
+        staged.removed().iter().map(|(leaf, old)| (*leaf, &old.identity[..])).collect();
     assert_eq!(removed, [(LeafIndex(1), &b"mimi://hub.example/u/user1"[..])]);
     drop(staged);
     room.accept(0, &made);
@@ -107,7 +107,8 @@ fn what_is_pending_has_to_be_in_the_next_commit() {
     assert!(room.bare_engine_accepts(&without.commit));
     assert_eq!(room.judge(&without).unwrap_err(), CommitRefusal::Missing(names.clone()));
     // A reference to what is not pending.
-    let other = room.clients[0].forge(&without.commit, &[by_reference(&names[0]), [2, 1, 0].to_vec()]);
+    let other =
+        room.clients[0].forge(&without.commit, &[by_reference(&names[0]), [2, 1, 0].to_vec()]);
     assert!(matches!(refused(&room, &other), CommitRefusal::UnknownReference(_)));
     room.deliver(&message, Some(1));
     let with = room.clients[0].commit(vec![]);
@@ -267,7 +268,10 @@ fn only_a_public_message_of_a_member_commits() {
     let last = made.commit.len() - 70;
     let mut other = made.commit.clone();
     other[last] ^= 1;
-    assert!(matches!(refused(&room, &other), CommitRefusal::Signature | CommitRefusal::Malformed(_)));
+    assert!(matches!(
+        refused(&room, &other),
+        CommitRefusal::Signature | CommitRefusal::Malformed(_)
+    ));
     let proposal = room.clients[1].propose(Propose::Remove(0));
     assert_eq!(refused(&room, &proposal), CommitRefusal::ContentType);
     for length in 0..made.commit.len() {
@@ -459,10 +463,8 @@ fn a_new_component_is_known_to_all() {
 #[test]
 fn a_joiner_enters_from_outside() {
     let mut room = Room::new(4);
-    let update = room.clients[1].propose(Propose::UpdateAppDataComponent {
-        component_id: NAME,
-        update: b"x".to_vec(),
-    });
+    let update = room.clients[1]
+        .propose(Propose::UpdateAppDataComponent { component_id: NAME, update: b"x".to_vec() });
     room.propose(&[&update]).unwrap();
     let leave = room.clients[2].leave();
     let names = room.propose(&[&leave]).unwrap();
@@ -470,7 +472,8 @@ fn a_joiner_enters_from_outside() {
         room.deliver(message, Some(from));
     }
     let mut eve = Client::new("mimi://c.example/u/eve");
-    let made = eve.enter(&room.group, vec![AppDataUpdateProposal::update(LIST, b"eve;".as_slice())]);
+    let made =
+        eve.enter(&room.group, vec![AppDataUpdateProposal::update(LIST, b"eve;".as_slice())]);
     let mut staged = room.judge(&made).unwrap();
     match staged.committer() {
         Committer::Joiner { leaf, node } => {
@@ -479,7 +482,8 @@ fn a_joiner_enters_from_outside() {
         }
         other => panic!("{other:?}"),
     }
-    let references: Vec<_> = staged.proposals().iter().filter_map(|it| it.reference.as_ref()).collect();
+    let references: Vec<_> =
+        staged.proposals().iter().filter_map(|it| it.reference.as_ref()).collect();
     assert_eq!(references, [&names[0]]);
     assert!(staged.proposals().iter().any(|it| it.content == ProposalView::ExternalInit));
     // In the same step the server re-issues what lapsed, for the new epoch.

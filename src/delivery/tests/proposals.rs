@@ -63,10 +63,15 @@ fn a_server_removes_a_member() {
     let (id, epoch) = (group.group_id().clone(), group.epoch());
     let index = SenderExtensionIndex::new(0);
     let engines = ExternalProposal::Remove(LeafIndex(1));
-    let bare: MlsMessageOut = openmls::messages::external_proposals::ExternalProposal::new_remove::<
-        OpenMlsRustCrypto,
-    >(LeafNodeIndex::new(1), id, epoch, &room.hub, index)
-    .unwrap();
+    let bare: MlsMessageOut =
+        openmls::messages::external_proposals::ExternalProposal::new_remove::<OpenMlsRustCrypto>(
+            LeafNodeIndex::new(1),
+            id,
+            epoch,
+            &room.hub,
+            index,
+        )
+        .unwrap();
     let bare = tls(&bare);
     assert!(!room.bare_engine_queues(&bare));
     assert_eq!(fault(room.propose(&[&bare])), ProposalFault::SafeAad);
@@ -84,7 +89,8 @@ fn a_server_removes_a_member() {
 fn a_server_changes_the_external_senders() {
     let mut room = Room::new(2);
     let (other, other_sender) = server("mimi://other.example");
-    let wanted = ExternalProposal::ExternalSenders(vec![room.hub_sender.clone(), other_sender.clone()]);
+    let wanted =
+        ExternalProposal::ExternalSenders(vec![room.hub_sender.clone(), other_sender.clone()]);
     let messages = room.group.propose_as(&room.hub, 0, &[wanted]).unwrap();
     room.propose(&[&messages[0]]).unwrap();
     room.deliver(&messages[0], None);
@@ -132,7 +138,11 @@ fn extensions_are_left_alone_but_for_the_senders() {
     room.propose(&[&good]).unwrap();
     let messages = room
         .group
-        .propose_as(&room.hub, 0, &[ExternalProposal::ExternalSenders(vec![room.hub_sender.clone()])])
+        .propose_as(
+            &room.hub,
+            0,
+            &[ExternalProposal::ExternalSenders(vec![room.hub_sender.clone()])],
+        )
         .unwrap();
     assert_eq!(conflict(room.propose(&[&messages[0]])), Conflict::Extensions);
 }
@@ -219,8 +229,10 @@ fn a_leaf_leaves_once_and_older_proposals_lapse() {
     let remove = room.clients[1].propose(Propose::Remove(3));
     let removal = room.propose(&[&remove]).unwrap();
     assert!(!pending(&room).contains(&names[0]));
-    let messages =
-        room.group.propose_as(&room.follower, 1, &[ExternalProposal::Remove(LeafIndex(3))]).unwrap();
+    let messages = room
+        .group
+        .propose_as(&room.follower, 1, &[ExternalProposal::Remove(LeafIndex(3))])
+        .unwrap();
     assert_eq!(conflict(room.propose(&[&messages[0]])), Conflict::Leaving);
     assert_eq!(conflict(room.propose(&[&update])), Conflict::Leaving);
     let leave = room.clients[3].forge_proposal(&[0], &[0, 10]);
@@ -289,7 +301,8 @@ fn a_component_is_changed_once_unless_its_updates_accumulate() {
 fn a_client_is_added_once() {
     let mut room = Room::new(2);
     let carol = Client::new("mimi://b.example/u/carol");
-    let add = |room: &Room, from: usize| room.clients[from].forge_proposal(&[0], &tls(&add(&carol)));
+    let add =
+        |room: &Room, from: usize| room.clients[from].forge_proposal(&[0], &tls(&add(&carol)));
     let first = add(&room, 0);
     room.propose(&[&first]).unwrap();
     // Another KeyPackage with the same signature key.
@@ -321,7 +334,10 @@ fn lifetimes_are_judged_by_the_callers_clock() {
         let refused = room.group.open_commit(crypto.crypto(), now, &made.commit).unwrap_err();
         assert!(matches!(
             refused,
-            delivery::CommitRefusal::Proposal { fault: ProposalFault::Leaf(LeafFault::Lifetime), .. }
+            delivery::CommitRefusal::Proposal {
+                fault: ProposalFault::Leaf(LeafFault::Lifetime),
+                ..
+            }
         ));
         let tree = room.group.ratchet_tree();
         let info = room.group.group_info();
@@ -339,7 +355,8 @@ fn a_new_leaf_knows_all_components() {
     let mut room = Room::new(2);
     let carol = Client::new("mimi://b.example/u/carol");
     let add = |known: &[u16]| {
-        let key_package = carol.key_package_with(known, Lifetime::init(1_577_836_800, 7_258_118_400));
+        let key_package =
+            carol.key_package_with(known, Lifetime::init(1_577_836_800, 7_258_118_400));
         tls(&Proposal::Add(Box::new(AddProposal::from(key_package))))
     };
     let message = room.clients[1].forge_proposal(&[0], &add(&[LIST]));
@@ -474,7 +491,10 @@ fn the_application_lets_proposals_lapse() {
     let second = update(&mut room.clients[1], LIST);
     let crypto = OpenMlsRustCrypto::default();
     let checked = room.group.check_proposals(crypto.crypto(), NOW, &[&second]).unwrap();
-    assert!(matches!(checked.proposals()[0].content, ProposalView::AppDataUpdate { component: LIST, .. }));
+    assert!(matches!(
+        checked.proposals()[0].content,
+        ProposalView::AppDataUpdate { component: LIST, .. }
+    ));
     let staged = room.group.stage(checked, &names, NOW);
     assert_eq!(staged.added().count(), 1);
     save(&mut room.records, staged.writes());

@@ -66,7 +66,7 @@ pub use message::{ContentType, MlsMessage, PrivateMessage, PublicMessage, Sender
 pub use notify::{FanoutEvent, FanoutMessage};
 pub use protocol::{CipherSuite, ExternalSender, PROTOCOL_MLS10};
 pub use pseudonym::{IdentityLink, PseudonymousCredential};
-pub use ratchet_tree::{HttpsUrl, RatchetTree, RatchetTreeOption};
+pub use ratchet_tree::{HttpsUrl, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains};
 pub use submit_message::{Frank, SubmitMessageRequest, SubmitMessageResponse};
 pub use update::{
     ErrorDescription, HandshakeBundle, ProposalRef, UpdateOutcome, UpdateRequest,

@@ -81,10 +81,20 @@ pub enum ChangeFault {
     BesideList,
 }
 
-impl ChangeFault {
+impl ChangeError {
     /// The rule that it breaks, by its number in the conformance table.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
+        match (&self.fault, self.component) {
+            (ChangeFault::Twice, ComponentId::ROOM_METADATA) => "P-292",
+            (ChangeFault::BesideList, ComponentId::PREAUTH_LIST) => "R-024",
+            (fault, _) => fault.rule(),
+        }
+    }
+}
+
+impl ChangeFault {
+    const fn rule(&self) -> &'static str {
         match self {
             Self::Unknown => "E-021",
             Self::Where => "E-064",

@@ -164,6 +164,6 @@ reasons! {
 impl From<ChangeError> for Denied {
     fn from(error: ChangeError) -> Self {
         let index = error.index;
-        Self { rule: error.fault.rule(), reason: Reason::Invalid(error), index }
+        Self { rule: error.rule(), reason: Reason::Invalid(error), index }
     }
 }

@@ -161,7 +161,8 @@ macro_rules! named_uri {
                 let name = path.strip_prefix($path.as_bytes());
                 $(let name = name.or_else(|| path.strip_prefix($other.as_bytes()));)?
                 grammar::check_name(name.ok_or(kind)?)?;
-                std::str::from_utf8(uri).map(|uri| Self(uri.into())).map_err(|_| UriError::Scheme)
+                let text = std::str::from_utf8(uri).expect("scheme, host, kind and name are ASCII");
+                Ok(Self(text.into()))
             }
 
             /// The URI of `name` at a provider. The name is in the form it has in the URI; see

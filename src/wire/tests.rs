@@ -2,6 +2,7 @@
 
 mod components;
 mod endpoints;
+mod extensions;
 mod live;
 mod mls;
 mod peers;

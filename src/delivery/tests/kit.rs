@@ -190,11 +190,8 @@ impl Client {
     pub(super) fn commit(&mut self, proposals: Vec<Proposal>) -> Made {
         let Self { provider, signer, group, .. } = self;
         let group = group.as_mut().unwrap();
-        let mut stage = group
-            .commit_builder()
-            .add_proposals(proposals)
-            .load_psks(provider.storage())
-            .unwrap();
+        let mut stage =
+            group.commit_builder().add_proposals(proposals).load_psks(provider.storage()).unwrap();
         let mut updater = stage.app_data_dictionary_updater();
         compute_into(&mut updater, stage.app_data_update_proposals());
         let changes = updater.changes();
@@ -245,8 +242,7 @@ impl Client {
         if delivery::external::is_component_update(message) {
             let context = tls(group.public_group().group_context());
             let context = delivery::context::Context::decode(&context).unwrap();
-            let queued =
-                delivery::external::verify(provider.crypto(), &context, message).unwrap();
+            let queued = delivery::external::verify(provider.crypto(), &context, message).unwrap();
             group.store_pending_proposal(provider.storage(), queued).unwrap();
             return;
         }
@@ -272,25 +268,30 @@ impl Client {
     pub(super) fn join(&mut self, welcome: &[u8], tree: &[u8]) {
         let welcome = Welcome::tls_deserialize_exact_bytes(welcome).unwrap();
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(tree).unwrap();
-        let staged =
-            StagedWelcome::build_from_welcome(&self.provider, &join_config(), welcome)
-                .unwrap()
-                .with_ratchet_tree(tree)
-                .build()
-                .unwrap();
+        let staged = StagedWelcome::build_from_welcome(&self.provider, &join_config(), welcome)
+            .unwrap()
+            .with_ratchet_tree(tree)
+            .build()
+            .unwrap();
         self.group = Some(staged.into_group(&self.provider).unwrap());
     }
 
     /// Enters from outside, with what the hub gives to joiners.
-    pub(super) fn enter(&mut self, group: &delivery::Group, proposals: Vec<AppDataUpdateProposal>) -> Made {
+    pub(super) fn enter(
+        &mut self,
+        group: &delivery::Group,
+        proposals: Vec<AppDataUpdateProposal>,
+    ) -> Made {
         let info = VerifiableGroupInfo::tls_deserialize_exact_bytes(&group.group_info()).unwrap();
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&group.ratchet_tree()).unwrap();
         let pending = group
             .pending()
             .filter(|it| it.content == delivery::ProposalView::SelfRemove)
-            .map(|it| match MlsMessageIn::tls_deserialize_exact_bytes(&it.message).unwrap().extract() {
-                MlsMessageBodyIn::PublicMessage(message) => message,
-                other => panic!("{other:?}"),
+            .map(|it| {
+                match MlsMessageIn::tls_deserialize_exact_bytes(&it.message).unwrap().extract() {
+                    MlsMessageBodyIn::PublicMessage(message) => message,
+                    other => panic!("{other:?}"),
+                }
             })
             .collect();
         let leaf = LeafNodeParameters::builder()
@@ -480,9 +481,9 @@ fn compute_into<'a>(
         let component = proposal.component_id();
         match proposal.operation() {
             AppDataUpdateOperation::Update(data) if component == LIST => {
-                let mut value = list.take().unwrap_or_else(|| {
-                    updater.old_value(component).unwrap_or_default().to_vec()
-                });
+                let mut value = list
+                    .take()
+                    .unwrap_or_else(|| updater.old_value(component).unwrap_or_default().to_vec());
                 value.extend_from_slice(data.as_slice());
                 updater.set(openmls::component::ComponentData::from_parts(
                     component,
@@ -491,10 +492,7 @@ fn compute_into<'a>(
                 list = Some(value);
             }
             AppDataUpdateOperation::Update(data) => {
-                updater.set(openmls::component::ComponentData::from_parts(
-                    component,
-                    data.clone(),
-                ));
+                updater.set(openmls::component::ComponentData::from_parts(component, data.clone()));
             }
             AppDataUpdateOperation::Remove => updater.remove(&component),
         }
@@ -619,9 +617,8 @@ impl Room {
     }
 
     pub(super) fn add_members(&mut self, range: std::ops::Range<usize>) {
-        let mut fresh: Vec<_> = range
-            .map(|i| Client::new(&format!("mimi://hub.example/u/user{i}")))
-            .collect();
+        let mut fresh: Vec<_> =
+            range.map(|i| Client::new(&format!("mimi://hub.example/u/user{i}"))).collect();
         let adds = fresh.iter().map(add).collect();
         let made = self.clients[0].commit(adds);
         let tree = self.accept(0, &made);
@@ -645,7 +642,10 @@ impl Room {
         }
     }
 
-    pub(super) fn propose(&mut self, messages: &[&[u8]]) -> Result<Vec<ProposalRef>, ProposalRefusal> {
+    pub(super) fn propose(
+        &mut self,
+        messages: &[&[u8]],
+    ) -> Result<Vec<ProposalRef>, ProposalRefusal> {
         let crypto = OpenMlsRustCrypto::default();
         let before: Vec<_> = self.group.pending().cloned().collect();
         let checked = self.group.check_proposals(crypto.crypto(), NOW, messages);
@@ -763,11 +763,7 @@ impl Room {
     }
 }
 
-fn bare_queue(
-    group: &mut PublicGroup,
-    provider: &OpenMlsRustCrypto,
-    message: &[u8],
-) -> Option<()> {
+fn bare_queue(group: &mut PublicGroup, provider: &OpenMlsRustCrypto, message: &[u8]) -> Option<()> {
     let processed = group.process_message(provider.crypto(), protocol_message(message));
     let processed = processed.inspect_err(|error| eprintln!("{error:?}")).ok()?;
     match processed.into_content() {

@@ -1,0 +1,3 @@
+//! What a lying hub or member can try.
+
+use super::*;

@@ -2,6 +2,7 @@
 
 mod components;
 mod endpoints;
+mod extensions;
 mod live;
 mod mls;
 mod peers;
@@ -31,7 +32,8 @@ pub(crate) fn opaque(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 /// * they decode, and encode to themselves;
 /// * cut off anywhere, or with an octet more, they do not decode;
 /// * with any octet changed to any other, or a length put anywhere that claims up to a gibibyte, either they do not
-///   decode or what they decode to encodes to them. That covers presence octets, codes and lengths.
+///   decode or what they decode to encodes to them. That covers presence octets, codes, and lengths that are written
+///   in more octets than they need.
 #[track_caller]
 pub(crate) fn assert_strict<T: Wire + PartialEq + Debug>(bytes: &[u8]) -> T {
     let value = T::decode(bytes).unwrap();
@@ -53,6 +55,9 @@ pub(crate) fn assert_strict<T: Wire + PartialEq + Debug>(bytes: &[u8]) -> T {
             exact(&mutated);
         }
         mutated[at] = bytes[at];
+        for longer in ["40", "800000", "c0000000000000"] {
+            exact(&[&bytes[..at], &hex(longer), &bytes[at..]].concat());
+        }
         for bomb in
             ["3f", "4000", "7fff", "80000000", "80004000", "bfffffff", "c0", "ffffffffffffffff"]
         {

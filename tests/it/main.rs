@@ -1,6 +1,6 @@
 //! The integration tests, one binary: two cores link it once.
-mod content;
 
+mod content;
 mod follower;
 mod policy;
 mod provider;

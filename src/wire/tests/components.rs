@@ -17,11 +17,3 @@ fn safe_aad_and_dictionary_are_sorted_and_unique() {
     assert_eq!(fault("06 | 0002 00 | 0001 00"), Fault::Order);
     assert_eq!(fault("06 | 0001 00 | 0001 00"), Fault::Duplicate);
 }
-
-#[test]
-fn components_list() {
-    let list = assert_strict::<ComponentsList>(&hex("06 | 0022 0001 fafe"));
-    assert_eq!(list.iter().collect::<Vec<_>>(), [0x22, 1, 0xFAFE]);
-    assert!(list.contains(1) && !list.contains(2));
-    assert!(ComponentsList::decode(&hex("03 | 0022 00")).is_err());
-}

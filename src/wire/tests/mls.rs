@@ -2,7 +2,7 @@
 
 use openmls_rust_crypto::RustCrypto;
 
-use super::{assert_refused, assert_strict, hex};
+use super::{assert_refused, assert_strict, hex, opaque};
 use crate::{codec::Wire, error::Fault, wire::*};
 
 /// External sender 0 proposes to remove leaf 2 of group `g` in epoch 7, with an empty Safe AAD.
@@ -216,6 +216,27 @@ fn the_url_of_a_tree_is_https_to_a_domain() {
     }
     let long = format!("https://a.example/{}", "x".repeat(2048));
     assert!(matches!(HttpsUrl::parse(long.as_bytes()), Err(Fault::TooLarge { .. })));
+}
+
+#[test]
+fn the_domains_of_a_tree() {
+    // T-006, T-007
+    let bytes = opaque([opaque("a.example"), opaque("b.example")].concat());
+    let domains = assert_strict::<RatchetTreeSourceDomains>(&bytes);
+    assert!(domains.allows(&HttpsUrl::parse(b"https://b.example:8443/t").unwrap()));
+    assert!(!domains.allows(&HttpsUrl::parse(b"https://a.b.example/t").unwrap()));
+    assert_refused::<RatchetTreeSourceDomains>(&hex("00"), "ratchet_tree_source_domains");
+}
+
+#[test]
+fn a_tree_of_blanks_is_counted_before_it_is_made() {
+    // D-57
+    let blanks = |count| opaque(vec![0; count]);
+    assert!(RatchetTree::decode(&blanks(131_071)).is_ok());
+    let error = RatchetTree::decode(&blanks(131_072)).unwrap_err();
+    assert_eq!(error.fault, Fault::TooLarge { found: 131_072, limit: 131_071 });
+    assert_refused::<RatchetTree>(&hex("02 01 03"), "Node.node_type");
+    assert_refused::<RatchetTree>(&hex("01 02"), "ratchet_tree.node");
 }
 
 #[test]

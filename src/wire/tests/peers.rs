@@ -190,20 +190,3 @@ fn pseudonymous_credential() {
     let tbe = assert_strict::<IdentityLink>(&hex("02 a1a2 | 0001 01 61"));
     assert_eq!(tbe.signature, hex("a1a2"));
 }
-
-#[test]
-fn application_framing() {
-    // W-55
-    let text =
-        [opaque("Text/plain"), opaque([opaque("charset"), opaque("utf-8")].concat())].concat();
-    let media_type = assert_strict::<MediaType>(&text);
-    assert!(media_type.is("text/plain") && !media_type.is("text"));
-    assert_eq!(media_type.parameters, [("charset".to_owned(), "utf-8".to_owned())]);
-    let list = [text, MediaType::new("application/mimi-content").encode()].concat();
-    let list = assert_strict::<MediaTypeList>(&opaque(list));
-    assert_eq!(list.0[0], media_type);
-    assert!(list.0[1].parameters.is_empty());
-    let framed = [opaque("application/mimi-content"), hex("00 | 03 c1c2c3")].concat();
-    assert_eq!(assert_strict::<ApplicationFraming>(&framed).content, hex("c1c2c3"));
-    assert_eq!(assert_strict::<WireFormats>(&hex("04 0001 fafe")).0, [1, 0xFAFE]);
-}

@@ -21,7 +21,11 @@ fn user(uri: &str) -> UserUri {
 }
 
 fn frank() -> Frank {
-    Frank { server_frank: [0x5F; 32], ciphersuite: 1, integrity_signature: hex("a1a2") }
+    Frank {
+        server_frank: [0x5F; 32],
+        ciphersuite: CipherSuite(1),
+        integrity_signature: hex("a1a2"),
+    }
 }
 
 /// `frank()` as hexadecimal text.

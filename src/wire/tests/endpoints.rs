@@ -66,7 +66,7 @@ fn key_material_request() {
 
 #[test]
 fn a_request_without_a_room_or_a_suite() {
-    // Q-22, P-075
+    // Q-22, P-075, P-076
     let without = |room: &[u8], suites: &str| {
         let mut bytes = [hex("01"), opaque(ALICE), opaque(BOB), opaque(room)].concat();
         bytes.extend(hex(suites));

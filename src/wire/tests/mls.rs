@@ -189,7 +189,7 @@ fn codes_that_nobody_knows_are_kept() {
 
 #[test]
 fn the_four_ways_to_convey_a_tree() {
-    // T-001 … T-004
+    // T-001 … T-004, T-015: nothing follows
     let full = [hex("01"), hex(TREE)].concat();
     let RatchetTreeOption::Full(tree) = assert_strict(&full) else { panic!("not a tree") };
     assert_eq!(tree.as_bytes(), hex(TREE));
@@ -264,7 +264,7 @@ fn a_tree_of_blanks_is_counted_before_it_is_made() {
 
 #[test]
 fn a_group_info_in_part() {
-    // T-008, T-009
+    // T-008 … T-010
     for (code, presence) in [
         ("00", RatchetTreePresence::None),
         ("01", RatchetTreePresence::Present),

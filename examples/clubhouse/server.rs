@@ -320,6 +320,43 @@ impl Server {
             .step(&follower_id(room), machine, restore, |machine| Ok(machine.acknowledged(client, through)));
     }
 
+    /// A client says that it is out of a room.
+    pub fn client_left(&mut self, room: &RoomUri, client: &ClientUri) {
+        let Some(machine) = self.followers.get_mut(room) else { return };
+        let restore = |records: &Records| follower_of(records, &self.limits);
+        let id = follower_id(room);
+        while let Err(Halt::Crashed) = self
+            .disk
+            .step(&id, machine, restore, |machine| Ok::<_, ()>(machine.left(client)))
+        {}
+    }
+
+    /// The hub's part of a new room: what it has to look like.
+    pub fn offer(&self, now: Timestamp, wish: &hub::Wish) -> hub::Offer {
+        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
+        hub::offer(&env, wish).expect("a wish for this hub")
+    }
+
+    /// Takes up the room that a client has made, with that client in it.
+    pub fn create(&mut self, now: Timestamp, peer: &Peer, offer: &hub::Offer, created: &openmimi::client::Created) {
+        let Peer::Client(client, user) = peer else { return };
+        let room = &offer.room;
+        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
+        while !self.hubs.contains_key(room) {
+            let (info, tree) = (&created.group_info, &created.ratchet_tree);
+            let founding = hub::Room::create(&env, offer, info, tree, &self.limits).expect("the room that was offered");
+            let (machine, _) = self.disk.found(&hub_id(room), founding, |records| hub_of(records, &self.limits));
+            self.hubs.extend(machine.map(|machine| (room.clone(), machine)));
+        }
+        while !self.followers.contains_key(room) {
+            let members = [(client.clone(), user.clone())];
+            let founding = follower::Room::found(self.limits.clone(), room.clone(), members);
+            let restore = |records: &Records| follower_of(records, &self.limits);
+            let (machine, _) = self.disk.found(&follower_id(room), founding, restore);
+            self.followers.extend(machine.map(|machine| (room.clone(), machine)));
+        }
+    }
+
     /// Does what the followers owe to the users' KeyPackages.
     pub fn close_claims(&mut self) {
         let owed: Vec<_> = self.followers.values().flat_map(follower::Room::backlog).collect();

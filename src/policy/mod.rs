@@ -15,6 +15,7 @@
 mod ask;
 mod base;
 mod capability;
+pub mod components;
 pub mod judge;
 mod limits;
 mod preauth;

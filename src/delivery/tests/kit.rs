@@ -203,7 +203,7 @@ impl Client {
             .unwrap()
             .stage_commit(provider)
             .unwrap();
-        made(bundle.into_contents())
+        made_of(bundle.into_contents())
     }
 
     /// A commit with an update path and nothing else.
@@ -222,7 +222,7 @@ impl Client {
             .unwrap()
             .stage_commit(provider)
             .unwrap();
-        made(bundle.into_contents())
+        made_of(bundle.into_contents())
     }
 
     pub(super) fn forget_commit(&mut self) {
@@ -239,6 +239,9 @@ impl Client {
     pub(super) fn receive(&mut self, message: &[u8]) {
         let Self { provider, group, .. } = self;
         let group = group.as_mut().unwrap();
+        if !group.is_active() {
+            return;
+        }
         if delivery::external::is_component_update(message) {
             let context = tls(group.public_group().group_context());
             let context = delivery::context::Context::decode(&context).unwrap();
@@ -323,7 +326,7 @@ impl Client {
             .finalize(&self.provider)
             .unwrap();
         self.group = Some(joined);
-        made(bundle.into_contents())
+        made_of(bundle.into_contents())
     }
 
     /// Signs other proposals into a commit, or into none: what a hostile member could send. The confirmation tag and
@@ -459,7 +462,9 @@ pub(super) fn bare(message: &MlsMessageOut) -> Vec<u8> {
     tls(message)[4..].to_vec()
 }
 
-fn made((commit, welcome, info): (MlsMessageOut, Option<Welcome>, Option<GroupInfo>)) -> Made {
+pub(super) fn made_of(
+    (commit, welcome, info): (MlsMessageOut, Option<Welcome>, Option<GroupInfo>),
+) -> Made {
     Made {
         commit: tls(&commit),
         welcome: welcome.map(|it| tls(&it)),

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Action, Denied, Proposed, Reason, View, authority::Court, lapse, lapse::is_deferred, whole,
+    Action, Denied, Proposed, Proposer, Reason, View, authority::Court, lapse, lapse::is_deferred,
+    whole,
 };
 use crate::{
-    policy::JoinCode,
+    policy::{JoinCode, components::OperationalParameters},
     room::{Change, ChangeError, ComponentId, Draft, RoomState},
 };
 
@@ -30,6 +31,7 @@ pub(super) fn judge(
     let mut unverified = false;
     for (index, proposed) in bundle.iter().enumerate() {
         standalone(proposed)
+            .and_then(|()| from_outside(view.effective, proposed.by))
             .and_then(|()| court.judge(proposed))
             .map(|unsure| unverified |= unsure)
             .map_err(|denied| denied.at(index))?;
@@ -48,6 +50,19 @@ fn standalone(proposed: &Proposed<'_>) -> Result<(), Denied> {
             Err(Denied::new("R-017", Reason::ByValue(id)))
         }
         _ => Ok(()),
+    }
+}
+
+/// Servers and those who are no members propose only where the room lets them.
+fn from_outside(room: &RoomState, by: Proposer<'_>) -> Result<(), Denied> {
+    if matches!(by, Proposer::User(_)) {
+        return Ok(());
+    }
+    match room.policy::<OperationalParameters>() {
+        Some(parameters) if !parameters.external_proposal_allowed => {
+            Err(Denied::new("R-164", Reason::External))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -10,6 +10,9 @@ mod extensions;
 mod id;
 mod invalid;
 pub mod known;
+pub mod link;
+#[cfg(feature = "markdown")]
+pub mod markdown;
 pub mod media;
 mod message;
 mod part;

@@ -77,21 +77,23 @@ impl Answered {
         self.by_message.contains_key(hash)
     }
 
-    /// The numbers of the answers that are too old, and of the oldest one where a further one would be too many.
-    pub(super) fn surplus(&self, now: Timestamp, limits: &Limits) -> Vec<u64> {
-        let excess = (self.answers.len() + 1).saturating_sub(limits.answered);
-        let old = |answer: &Answer| answer.at.plus(limits.answered_for) <= now;
-        self.answers
-            .iter()
-            .enumerate()
-            .take_while(|(place, (_, answer))| *place < excess || old(answer))
-            .map(|(_, (number, _))| *number)
-            .collect()
+    /// The numbers of the answers that are too old.
+    pub(super) fn expired(&self, now: Timestamp, limits: &Limits) -> impl Iterator<Item = u64> {
+        let old = move |(_, answer): &(&u64, &Answer)| answer.at.plus(limits.answered_for) <= now;
+        self.answers.iter().take_while(old).map(|(number, _)| *number)
     }
 
-    /// When the oldest answer is too old.
-    pub(super) fn next_expiry(&self, limits: &Limits) -> Option<Timestamp> {
-        self.answers.values().next().map(|answer| answer.at.plus(limits.answered_for))
+    /// The numbers of the oldest answers, where a further one would be too many.
+    pub(super) fn surplus(&self, limits: &Limits) -> impl Iterator<Item = u64> {
+        self.answers.keys().copied().take((self.answers.len() + 1).saturating_sub(limits.answered))
+    }
+
+    /// The first time after `after` that an answer is too old.
+    pub(super) fn next_expiry(&self, after: Timestamp, limits: &Limits) -> Option<Timestamp> {
+        self.answers
+            .values()
+            .map(|answer| answer.at.plus(limits.answered_for))
+            .find(|until| *until > after)
     }
 
     pub(super) fn next_number(&self) -> u64 {
@@ -104,7 +106,12 @@ mod tests {
     use super::*;
 
     fn answer(at: u64, name: u8) -> Answer {
-        Answer { at: Timestamp(at), request: [name; 32], reply: vec![name], message: Some((0, [name + 100; 32])) }
+        Answer {
+            at: Timestamp(at),
+            request: [name; 32],
+            reply: vec![name],
+            message: Some((0, [name + 100; 32])),
+        }
     }
 
     #[test]
@@ -112,17 +119,26 @@ mod tests {
         let limits = Limits { answered: 3, answered_for: 1000, ..Limits::default() };
         let mut answered = Answered::default();
         for (at, name) in [(0, 1), (10, 2), (20, 3)] {
-            assert_eq!(answered.surplus(Timestamp(at), &limits), []);
+            assert_eq!(answered.surplus(&limits).count(), 0);
             answered.insert(answered.next_number(), answer(at, name));
         }
         assert_eq!(answered.find(&[2; 32]).map(|answer| answer.reply.as_slice()), Some(&[2][..]));
         assert!(answered.has_message(&[102; 32]));
-        assert_eq!(answered.surplus(Timestamp(20), &limits), [0], "a fourth one would be too many");
-        assert_eq!(answered.surplus(Timestamp(1010), &limits), [0, 1], "and these are too old");
+        assert_eq!(
+            answered.surplus(&limits).collect::<Vec<_>>(),
+            [0],
+            "a fourth one would be too many"
+        );
+        assert_eq!(
+            answered.expired(Timestamp(1010), &limits).collect::<Vec<_>>(),
+            [0, 1],
+            "and these are too old"
+        );
         answered.remove(1);
         assert_eq!(answered.find(&[2; 32]), None);
         assert!(!answered.has_message(&[102; 32]));
-        assert_eq!(answered.next_expiry(&limits), Some(Timestamp(1000)));
+        assert_eq!(answered.next_expiry(Timestamp(0), &limits), Some(Timestamp(1000)));
+        assert_eq!(answered.next_expiry(Timestamp(1000), &limits), Some(Timestamp(1020)));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use openmls_traits::signatures::Signer;
+use openmls_traits::{
+    signatures::{Signer, SignerError},
+    types::SignatureScheme,
+};
 
 use crate::error::Misuse;
 
@@ -56,17 +59,38 @@ impl Keys {
     }
 
     /// The signing key that belongs to a public key.
-    pub(super) fn signer(&self, public_key: &[u8]) -> Option<&(dyn Signer + Send + Sync)> {
-        self.signers.get(public_key).map(AsRef::as_ref)
+    pub(super) fn signer(&self, public_key: &[u8]) -> Option<Lent<'_>> {
+        self.signers.get(public_key).map(|signer| Lent(signer.as_ref()))
     }
 
-    pub(super) fn require(&self, public_key: &[u8], what: &'static str) -> Result<&(dyn Signer + Send + Sync), Misuse> {
+    pub(super) fn require(
+        &self,
+        public_key: &[u8],
+        what: &'static str,
+    ) -> Result<Lent<'_>, Misuse> {
         self.signer(public_key).ok_or(Misuse::MissingKey(what))
+    }
+}
+
+/// A signing key for one call.
+#[derive(Clone, Copy)]
+pub(super) struct Lent<'a>(&'a (dyn Signer + Send + Sync));
+
+impl Signer for Lent<'_> {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign(payload)
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        self.0.signature_scheme()
     }
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("signers", &self.signers.len()).field("franking", &self.franking.len()).finish()
+        f.debug_struct("Keys")
+            .field("signers", &self.signers.len())
+            .field("franking", &self.franking.len())
+            .finish()
     }
 }

@@ -69,13 +69,9 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// The oldest event that somebody still waits for.
-    pub(super) fn oldest_owed(&self) -> Option<u64> {
-        self.cursors.values().filter_map(Cursor::outstanding).map(|range| range.start).min()
-    }
-
-    pub(super) fn next_retry(&self) -> Option<Timestamp> {
-        self.cursors.values().filter_map(|cursor| cursor.retry_at).min()
+    /// The first time after `after` that a failed notification is to be tried again.
+    pub(super) fn next_retry(&self, after: Timestamp) -> Option<Timestamp> {
+        self.cursors.values().filter_map(|cursor| cursor.retry_at).filter(|at| *at > after).min()
     }
 }
 
@@ -169,7 +165,11 @@ mod tests {
         cursor.received(u64::MAX);
         assert_eq!(cursor.outstanding(), None);
         cursor.owe(20);
-        assert_eq!(cursor.outstanding(), Some(20..21), "events of others in between are not outstanding");
+        assert_eq!(
+            cursor.outstanding(),
+            Some(20..21),
+            "events of others in between are not outstanding"
+        );
     }
 
     #[test]

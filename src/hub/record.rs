@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answered::Answer,
-    claims::{Claim, Claims},
-    joiners::{Joiner, Joiners},
+    expiring::{Claim, Joiner},
     log::Cursor,
 };
 use crate::{
@@ -40,43 +39,57 @@ pub(super) struct Head {
 pub(super) enum Record {
     Head(Head),
     Answer(u64, Answer),
-    Claim(Vec<u8>, Claim),
-    Joiner(Vec<u8>, Joiner),
+    /// By KeyPackageRef; with the end of the KeyPackage's lifetime.
+    Claim(Vec<u8>, Claim, Timestamp),
+    /// By the signature key in the request; with the time until which the external commit is expected.
+    Joiner(Vec<u8>, Joiner, Timestamp),
     Cursor(Domain, Cursor),
 }
 
 const HEAD: u8 = 0x01;
 const ANSWER: u8 = 0x02;
 const CURSOR: u8 = 0x03;
-
-/// The key of the head's record.
-pub(super) fn head_key() -> Key {
-    Key::new(HEAD)
-}
+const CLAIM: u8 = 0x04;
+const JOINER: u8 = 0x05;
 
 /// The key of an answer's record.
 pub(super) fn answer_key(number: u64) -> Key {
     Key::new(ANSWER).u64(number)
 }
 
-impl Record {
-    pub(super) fn key(&self) -> Key {
-        match self {
-            Self::Head(_) => head_key(),
-            Self::Answer(number, _) => answer_key(*number),
-            Self::Claim(reference, _) => Claims::key(reference),
-            Self::Joiner(signature_key, _) => Joiners::key(signature_key),
-            Self::Cursor(provider, _) => Key::new(CURSOR).bytes(provider.as_str().as_bytes()),
-        }
-    }
+/// The key of a claim's record.
+pub(super) fn claim_key(reference: &[u8]) -> Key {
+    Key::new(CLAIM).bytes(reference)
+}
 
-    pub(super) fn value(&self) -> Vec<u8> {
+/// The key of a joiner's record.
+pub(super) fn joiner_key(signature_key: &[u8]) -> Key {
+    Key::new(JOINER).bytes(signature_key)
+}
+
+/// The record of the head, to be saved.
+pub(super) fn write_head(head: &Head) -> (Key, Option<Vec<u8>>) {
+    (Key::new(HEAD), Some(record::encode(head)))
+}
+
+/// The record of a cursor, to be saved.
+pub(super) fn write_cursor(provider: &Domain, cursor: &Cursor) -> (Key, Option<Vec<u8>>) {
+    (Key::new(CURSOR).bytes(provider.as_str().as_bytes()), Some(record::encode(cursor)))
+}
+
+impl Record {
+    /// The record, to be saved.
+    pub(super) fn write(&self) -> (Key, Option<Vec<u8>>) {
         match self {
-            Self::Head(head) => record::encode(head),
-            Self::Answer(_, answer) => record::encode(answer),
-            Self::Claim(_, claim) => record::encode(claim),
-            Self::Joiner(_, joiner) => record::encode(joiner),
-            Self::Cursor(_, cursor) => record::encode(cursor),
+            Self::Head(head) => write_head(head),
+            Self::Answer(number, answer) => (answer_key(*number), Some(record::encode(answer))),
+            Self::Claim(reference, claim, until) => {
+                (claim_key(reference), Some(record::encode(&(claim, until))))
+            }
+            Self::Joiner(signature_key, joiner, until) => {
+                (joiner_key(signature_key), Some(record::encode(&(joiner, until))))
+            }
+            Self::Cursor(provider, cursor) => write_cursor(provider, cursor),
         }
     }
 
@@ -86,17 +99,23 @@ impl Record {
         let mut loaded = vec![Self::Head(record::decode("the room", head)?)];
         for (key, value) in records.kind(ANSWER) {
             let number = key.fields().try_into().map_err(|_| RestoreError::Corrupt("an answer"))?;
-            loaded.push(Self::Answer(u64::from_be_bytes(number), record::decode("an answer", value)?));
+            loaded.push(Self::Answer(
+                u64::from_be_bytes(number),
+                record::decode("an answer", value)?,
+            ));
         }
         for (key, value) in records.kind(CURSOR) {
-            let provider = Domain::parse(key.fields()).map_err(|_| RestoreError::Corrupt("a cursor"))?;
+            let provider =
+                Domain::parse(key.fields()).map_err(|_| RestoreError::Corrupt("a cursor"))?;
             loaded.push(Self::Cursor(provider, record::decode("a cursor", value)?));
         }
-        for (key, value) in records.kind(Claims::KIND) {
-            loaded.push(Self::Claim(key.fields().to_vec(), record::decode("a claim", value)?));
+        for (key, value) in records.kind(CLAIM) {
+            let (claim, until) = record::decode("a claim", value)?;
+            loaded.push(Self::Claim(key.fields().to_vec(), claim, until));
         }
-        for (key, value) in records.kind(Joiners::KIND) {
-            loaded.push(Self::Joiner(key.fields().to_vec(), record::decode("a joiner", value)?));
+        for (key, value) in records.kind(JOINER) {
+            let (joiner, until) = record::decode("a joiner", value)?;
+            loaded.push(Self::Joiner(key.fields().to_vec(), joiner, until));
         }
         Ok(loaded)
     }

@@ -1,6 +1,6 @@
 //! Who may stand in a participant list.
 
-use super::{Domain, ProviderUri, UriError, UserUri, kinds};
+use super::{Domain, ProviderUri, UriError, UserUri, grammar, kinds};
 
 /// Who stands in a participant list or proposes a change: a user, or a provider in its hub role.
 ///
@@ -23,6 +23,17 @@ impl ParticipantUri {
         match kinds::split(uri)? {
             (_, b"") => ProviderUri::parse(uri).map(Self::Provider),
             _ => UserUri::parse(uri).map(Self::User),
+        }
+    }
+
+    /// Checks that octets are such a URI, without making one of them; tells whether it is a provider's.
+    pub(crate) fn check(uri: &[u8]) -> Result<bool, UriError> {
+        match kinds::split(uri)? {
+            (_, b"") => Ok(true),
+            (_, path) => {
+                let name = path.strip_prefix(b"/u/").ok_or(UriError::Kind { expected: "/u/" })?;
+                grammar::check_name(name).map(|()| false)
+            }
         }
     }
 
@@ -57,6 +68,14 @@ impl ParticipantUri {
             Self::User(user) => Some(user),
             Self::Provider(_) => None,
         }
+    }
+}
+
+impl TryFrom<&[u8]> for ParticipantUri {
+    type Error = UriError;
+
+    fn try_from(octets: &[u8]) -> Result<Self, UriError> {
+        Self::parse(octets)
     }
 }
 

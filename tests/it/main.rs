@@ -1,2 +1,8 @@
 //! The integration tests, one binary: two cores link it once.
+
 mod content;
+mod follower;
+mod policy;
+mod provider;
+mod provider_crash;
+mod provider_support;

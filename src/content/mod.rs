@@ -17,6 +17,7 @@ pub mod media;
 mod message;
 mod part;
 pub mod status;
+pub mod timeline;
 
 pub use derived::{DerivedValues, HubTimestamp};
 pub use draft::{Compose, Draft, DraftBody, DraftExternal, DraftPart};

@@ -298,11 +298,12 @@ impl Room {
         let epoch = self.epoch();
         let removed = staged.self_removed();
         self.member.merge(env.crypto, *staged)?;
+        let by = judged.by.clone();
+        self.enter(draft, epoch, hash, judged)?;
         if removed {
-            draft.leave(Event::Removed { by: judged.by });
+            draft.leave(Event::Removed { by });
             return Ok(Received::Taken);
         }
-        self.enter(draft, epoch, hash, judged)?;
         self.staples(env, draft, at, staples)?;
         self.revive(env, draft)?;
         Ok(Received::Taken)

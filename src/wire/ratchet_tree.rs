@@ -169,14 +169,16 @@ impl HttpsUrl {
         }
         let refused = Fault::Contradiction("not an https URL in its plain form");
         let text = std::str::from_utf8(url).map_err(|_| Fault::Text)?;
-        let plain = text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#');
+        let marks = b"-._~!$&'()*+,;=:@/?%";
+        let plain =
+            text.bytes().all(|octet| octet.is_ascii_alphanumeric() || marks.contains(&octet));
         let rest = match text.strip_prefix("https://") {
             Some(rest) if plain => rest,
             _ => return Err(refused),
         };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let host = match authority.split_once(':') {
-            Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+            Some((host, port)) if !port.starts_with('+') && port.parse::<u16>().is_ok() => host,
             Some(_) => return Err(refused),
             None => authority,
         };

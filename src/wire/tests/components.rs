@@ -5,7 +5,7 @@ use crate::{codec::Wire, error::Fault, wire::*};
 
 #[test]
 fn safe_aad_and_dictionary_are_sorted_and_unique() {
-    // E-010, P-131, P-212
+    // E-010, E-050, P-131, P-212
     let aad = assert_strict::<SafeAad>(&hex("09 | 0020 02 a1a2 | 0040 01 b1"));
     assert_eq!(aad.get(0x0020), Some(&[0xA1, 0xA2][..]));
     assert_eq!(aad.get(0x0021), None);

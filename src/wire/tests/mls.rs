@@ -170,8 +170,26 @@ fn a_key_package_has_a_suite_and_a_name() {
 }
 
 #[test]
+fn codes_that_nobody_knows_are_kept() {
+    // E-062: GREASE in every list of the capabilities and among the extensions
+    let grease = KEY_PACKAGE.replace(
+        "00 00 00 00 00 | 01 0000000000000001 0000000000000002 | 00",
+        "02 0001 | 04 0001 0a0a | 02 1a1a | 02 2a2a | 04 0001 3a3a
+        01 0000000000000001 0000000000000002 | 04 4a4a 01 ff",
+    );
+    assert_ne!(grease, KEY_PACKAGE);
+    assert_strict::<KeyPackage>(&hex(&grease));
+    let credential = KEY_PACKAGE.replace("0001 01 62", "fafe 01 62");
+    assert_strict::<KeyPackage>(&hex(&credential));
+    let group_info = GROUP_INFO.replace("00 | 02 b1b2", "07 4a4a 01 ff fafe 00 | 02 b1b2");
+    assert_strict::<GroupInfo>(&hex(&group_info));
+    let proposal = PROPOSAL.replace("0003 00000002", "fafe 02 a1a2");
+    assert_strict::<PublicMessage>(&hex(&proposal));
+}
+
+#[test]
 fn the_four_ways_to_convey_a_tree() {
-    // T-001 … T-004
+    // T-001 … T-004, T-015: nothing follows
     let full = [hex("01"), hex(TREE)].concat();
     let RatchetTreeOption::Full(tree) = assert_strict(&full) else { panic!("not a tree") };
     assert_eq!(tree.as_bytes(), hex(TREE));
@@ -205,6 +223,11 @@ fn the_url_of_a_tree_is_https_to_a_domain() {
         "https://bob@a.example/",
         "https://bob:pass@a.example/",
         "https://a.example:x/",
+        "https://a.example:/",
+        "https://a.example:+443/",
+        "https://a.example:65536/",
+        "https://a.example/\\",
+        "https://a.example/<",
         "https://127.0.0.1/",
         "https://[::1]/",
         "https://a.example/#f",
@@ -241,7 +264,7 @@ fn a_tree_of_blanks_is_counted_before_it_is_made() {
 
 #[test]
 fn a_group_info_in_part() {
-    // T-008, T-009
+    // T-008 … T-010
     for (code, presence) in [
         ("00", RatchetTreePresence::None),
         ("01", RatchetTreePresence::Present),

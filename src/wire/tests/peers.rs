@@ -148,7 +148,11 @@ fn identifier_response() {
 #[test]
 fn abuse_report() {
     // P-231, P-232, P-235, Q-105, Q-106
-    let frank = Frank { server_frank: [9; 32], ciphersuite: 1, integrity_signature: hex("a1a2") };
+    let frank = Frank {
+        server_frank: [9; 32],
+        ciphersuite: CipherSuite(1),
+        integrity_signature: hex("a1a2"),
+    };
     let message = [hex("03 c1c2c3"), frank.encode(), hex("0000000000000005")].concat();
     let content = hex("c1c2c3");
     let message_read = AbusiveMessage { content, frank, accepted: Timestamp(5) };

@@ -4,5 +4,6 @@ mod content;
 mod follower;
 mod policy;
 mod provider;
+mod provider_consent;
 mod provider_crash;
 mod provider_support;

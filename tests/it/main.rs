@@ -2,6 +2,8 @@
 
 mod content;
 mod follower;
+mod hub;
+mod kit;
 mod policy;
 mod provider;
 mod provider_consent;

@@ -17,7 +17,9 @@
 
 mod claim;
 mod consent;
+pub mod directory;
 mod package;
+pub mod peering;
 mod publish;
 mod refusal;
 mod request;

@@ -28,8 +28,13 @@
 
 mod claim;
 mod consent;
+<<<<<<< HEAD
 mod ledger;
+=======
+pub mod directory;
+>>>>>>> http
 mod package;
+pub mod peering;
 mod publish;
 mod refusal;
 mod request;

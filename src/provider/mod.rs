@@ -28,11 +28,8 @@
 
 mod claim;
 mod consent;
-<<<<<<< HEAD
-mod ledger;
-=======
 pub mod directory;
->>>>>>> http
+mod ledger;
 mod package;
 pub mod peering;
 mod publish;

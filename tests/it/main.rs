@@ -1,5 +1,6 @@
 //! The integration tests, one binary: two cores link it once.
 
+mod clubhouse;
 mod content;
 mod follower;
 mod hub;

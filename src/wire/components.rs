@@ -76,31 +76,45 @@ items! {
     SafeAad, "SafeAAD"
 }
 
-/// A list of components (section 5), in its order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ComponentsList(pub Vec<u16>);
+/// Declares a list of codes.
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $name(pub Vec<u16>);
 
-impl ComponentsList {
-    /// The components, in the order of the list.
-    pub fn iter(&self) -> impl Iterator<Item = u16> {
-        self.0.iter().copied()
-    }
+        impl $name {
+            /// The codes, in the order of the list.
+            pub fn iter(&self) -> impl Iterator<Item = u16> {
+                self.0.iter().copied()
+            }
 
-    /// Whether a component is listed.
-    #[must_use]
-    pub fn contains(&self, component: u16) -> bool {
-        self.0.contains(&component)
-    }
+            /// Whether a code is listed.
+            #[must_use]
+            pub fn contains(&self, code: u16) -> bool {
+                self.0.contains(&code)
+            }
+        }
+
+        impl Wire for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                reader.codes(Self::NAME).map(Self)
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                write_vec(out, &self.0, |code, out| out.extend_from_slice(&code.to_be_bytes()));
+            }
+        }
+    };
 }
 
-impl Wire for ComponentsList {
-    const NAME: &'static str = "ComponentsList";
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        reader.codes(Self::NAME).map(Self)
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        write_vec(out, &self.0, |component, out| out.extend_from_slice(&component.to_be_bytes()));
-    }
+codes! {
+    /// The components that a leaf supports or a group requires (section 5).
+    ComponentsList
+}
+codes! {
+    /// The wire formats that a leaf supports or a group requires (section 5).
+    WireFormats
 }

@@ -45,7 +45,7 @@ fn policy(change: impl FnOnce(&mut Policy)) -> Policy {
 fn publish(bob: &mut User, device: &Device, packages: &[Vec<u8>]) {
     let crypto = RustCrypto::default();
     let step = bob.publish(&env(&crypto, NOW), &device.peer(), packages).unwrap();
-    step.apply().done();
+    settle(step);
 }
 
 fn publish_fault(bob: &mut User, peer: &Peer, packages: &[Vec<u8>]) -> PublishFault {
@@ -158,7 +158,7 @@ fn a_key_package_published_again_is_not_taken_again() {
         &claim(&mut bob, &server("a.example"), &alice.request(bob_uri(), None, 0)).unwrap(),
     );
     assert_eq!(handed, [package.clone()], "the oldest first");
-    bob.welcomed(&[reference(&package, &crypto)]).apply().done();
+    settle(bob.welcomed(&[reference(&package, &crypto)]));
     let again = bob.publish(&env(&crypto, NOW), &phone.peer(), std::slice::from_ref(&package));
     let published = again.unwrap().apply().reply;
     assert_eq!((published.new, published.known, published.left), (0, 1, 1));
@@ -417,7 +417,7 @@ fn q_21_the_same_request_gets_the_same_answer_for_a_while() {
     assert_ne!(handed_out(&second), handed_out(&first));
     // And it dies at once when a Welcome uses one of its KeyPackages.
     assert_eq!(claim_at(&mut bob, late, &carol.peer(), &request).unwrap(), second);
-    bob.welcomed(&[reference(&handed_out(&second)[0], &crypto)]).apply().done();
+    settle(bob.welcomed(&[reference(&handed_out(&second)[0], &crypto)]));
     assert_ne!(claim_at(&mut bob, late, &carol.peer(), &request).unwrap(), second);
 
     // A policy may switch it off.
@@ -434,11 +434,15 @@ fn q_21_kept_answers_are_bounded() {
     let phone = Device::new("bob@b.example", "phone");
     publish(&mut bob, &phone, &phone.key_packages(8));
     let carol = Device::new("carol@b.example", "1");
-    let [first, second, third] = [0, 1, 2].map(|it| carol.request(bob_uri(), None, it));
-    let answers = [&first, &second, &third].map(|it| claim(&mut bob, &carol.peer(), it).unwrap());
-    assert_eq!(claim(&mut bob, &carol.peer(), &third).unwrap(), answers[2]);
-    assert_eq!(claim(&mut bob, &carol.peer(), &second).unwrap(), answers[1]);
-    assert_ne!(claim(&mut bob, &carol.peer(), &first).unwrap(), answers[0], "the oldest is out");
+    let requests = [0, 1, 2].map(|it| carol.request(bob_uri(), None, it));
+    let mut ask = |second: u64, nonce: usize| {
+        let now = Timestamp(NOW.0 + second * 1000);
+        claim_at(&mut bob, now, &carol.peer(), &requests[nonce]).unwrap()
+    };
+    let answers = [0, 1, 2].map(|it| ask(it, it.try_into().unwrap()));
+    assert_eq!(ask(3, 2), answers[2]);
+    assert_eq!(ask(3, 1), answers[1]);
+    assert_ne!(ask(3, 0), answers[0], "the oldest is out");
 }
 
 #[test]
@@ -464,7 +468,7 @@ fn q_24_last_resort_only_by_policy() {
     assert_eq!(lax.owner(&reference), None, "not handed out yet");
     for nonce in 1..4 {
         assert_eq!(handed_out(&claim(&mut lax, &hub, &request(nonce)).unwrap()), [last.clone()]);
-        lax.welcomed(std::slice::from_ref(&reference)).apply().done();
+        settle(lax.welcomed(std::slice::from_ref(&reference)));
         assert_eq!(lax.owner(&reference).unwrap().client, phone.client);
     }
 }
@@ -552,9 +556,9 @@ fn p_087_p_089_p_090_codes_and_what_privacy_masks() {
         let mut elsewhere = closed.clone();
         let room = Some(room("mimi://a.example/r/y"));
         let scope = Scope { requester: alice.user.clone(), room };
-        elsewhere.decide(scope, Decision::Grant).unwrap().apply().done();
+        settle(elsewhere.decide(scope, Decision::Grant).unwrap());
         let mut deleted = bob_with(Limits::default(), policy.clone(), Stance::Open);
-        deleted.delete().apply().done();
+        settle(deleted.delete());
         (closed, elsewhere, deleted)
     };
 
@@ -606,7 +610,7 @@ fn p_050_p_092_p_093_a_welcome_finds_its_client_once() {
     publish(&mut bob, &phone, &phone.key_packages(2));
     let step = bob.publish(&env(&crypto, NOW), &tablet.peer(), &tablet.key_packages(2)).unwrap();
     assert_eq!(references(step.changes()).count(), 0, "nothing was handed out");
-    step.apply().done();
+    settle(step);
 
     let request = alice.request(bob_uri(), Some(&x), 0);
     let step = bob.claim(&env(&crypto, NOW), &server("a.example"), &request).unwrap();
@@ -624,7 +628,7 @@ fn p_050_p_092_p_093_a_welcome_finds_its_client_once() {
 
     let step = bob.welcomed(&handed[1..]);
     assert_eq!(references(step.changes()).count(), 1, "it stays the user's until it expires");
-    step.apply().done();
+    settle(step);
     assert_eq!(bob.owner(&handed[1]), None, "P-093");
     assert!(bob.owner(&handed[0]).is_some());
     assert!(bob.welcomed(&handed[1..]).changes().is_empty(), "told twice");
@@ -634,12 +638,12 @@ fn p_050_p_092_p_093_a_welcome_finds_its_client_once() {
     let forgotten: BTreeSet<_> = references(step.changes()).collect();
     assert_eq!(forgotten, handed.iter().map(|it| (it.clone(), false)).collect());
     assert_eq!(step.changes().wake_at, None);
-    step.apply().done();
+    settle(step);
     assert_eq!(bob.owner(&handed[0]), None);
 
     // A client that is gone is owed nothing.
     publish(&mut bob, &phone, &[]);
-    bob.retire(&phone.client).apply().done();
+    settle(bob.retire(&phone.client));
     assert!(!bob.clients().any(|it| *it == phone.client));
 }
 
@@ -680,7 +684,7 @@ fn d_95_claims_without_a_welcome_are_bounded() {
     // A Welcome makes room, and so does time.
     let used: Vec<_> = handed_out(&answers[1]).iter().map(|it| reference(it, &crypto)).collect();
     let mut welcomed = bob.clone();
-    welcomed.welcomed(&used).apply().done();
+    settle(welcomed.welcomed(&used));
     assert!(claim_at(&mut welcomed, at(10), &hub, &request).is_ok());
     assert!(claim_at(&mut bob, at(60), &hub, &request).is_ok());
 }
@@ -705,6 +709,6 @@ fn p_091_a_client_that_runs_low_is_woken() {
     // What expires leaves it low, too.
     let step = bob.timeout(&env(&crypto, Timestamp(ends * 1000)));
     assert_eq!(step.apply().actions, low(0));
-    bob.delete().apply().done();
+    settle(bob.delete());
     assert_eq!(bob.backlog(), []);
 }

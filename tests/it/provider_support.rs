@@ -178,6 +178,11 @@ pub(crate) fn handed_out(answer: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
+/// Applies a step as if it had been saved.
+pub(crate) fn settle<M: Machine, R>(step: Step<'_, M, R>) -> R {
+    step.apply().reply
+}
+
 /// Plays one step with a crash at each point of its save, then for good.
 ///
 /// Dropped before the save, refused by the store, lost with an unknown outcome: it never happened. Landed with an
@@ -188,7 +193,7 @@ pub(crate) fn play<M, R>(
     machine: &mut M,
     restore: &dyn Fn(&Records) -> M,
     step: &dyn for<'m> Fn(&'m mut M) -> Step<'m, M, R>,
-) -> Outcome<R, M::Action>
+) -> (R, Vec<M::Action>)
 where
     M: Machine + Clone + PartialEq + std::fmt::Debug,
 {
@@ -223,8 +228,8 @@ where
         // A second owner that decided on the same state loses.
         assert!(matches!(store.save(id, &changes), Err(SaveError::Stale { .. })));
     }
-    let outcome = tried.apply();
+    let Outcome { reply, actions } = tried.apply();
     *machine = stored(store);
     assert_eq!(*machine, live, "saved and not applied: restored equals live");
-    outcome
+    (reply, actions)
 }

@@ -20,8 +20,7 @@ use openmls::{
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::OpenMlsProvider as _;
-use tls_codec::{Deserialize as _, DeserializeBytes as _, Serialize as _};
+use tls_codec::{Deserialize as _, DeserializeBytes as _};
 
 use super::{SUITE, domain, user};
 

@@ -16,8 +16,8 @@ use super::{
     event::{Event, EventId, Evidence, Failure},
     leaf,
     outbox::{Entry, Outgoing, OutgoingId, Token, Wish},
-    receive::Received,
     proposed::{self, Owned, People},
+    receive::Received,
     refusal::{Impostor, Refusal},
 };
 use crate::{
@@ -262,7 +262,11 @@ impl State {
     }
 
     /// The state that records hold, around the group that they hold too.
-    pub(super) fn restore(records: &Records, head: Head, group: &MlsGroup) -> Result<Self, RestoreError> {
+    pub(super) fn restore(
+        records: &Records,
+        head: Head,
+        group: &MlsGroup,
+    ) -> Result<Self, RestoreError> {
         let epoch = Epoch::of(group, &head.room).map_err(|_| RestoreError::Corrupt("MLS state"))?;
         let mut state = Self::new(head, epoch);
         for (key, value) in records.kind(WAITING) {

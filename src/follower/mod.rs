@@ -21,6 +21,7 @@
 //! use. Whom to withhold application messages from, somebody has to say ([`Room::block`]). It verifies no signature:
 //! clients do. A hub or a follower that delays or withholds events is noticed by clients alone (D-28).
 
+mod arrival;
 mod draft;
 mod notice;
 mod refusal;
@@ -41,7 +42,7 @@ use crate::{
     wire::KeyPackageRef,
 };
 
-/// What a follower does next. All but [`Action::Missing`] can be derived again: [`Room::backlog`].
+/// What a follower does next, in this order. All but [`Action::Missing`] can be derived again: [`Room::backlog`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Read these events and give them to the client, in order; then [`Room::acknowledged`].

@@ -4,6 +4,3 @@
 
 mod follower;
 mod provider;
-mod provider_consent;
-mod provider_crash;
-mod provider_support;

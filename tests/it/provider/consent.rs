@@ -17,7 +17,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use super::provider_support::*;
+use super::support::*;
 
 fn contact(name: &str, room: Option<&RoomUri>) -> Contact {
     Contact { user: user(name), room: room.cloned() }
@@ -184,7 +184,7 @@ fn p_200_p_213_a_request_is_asked_shown_granted_and_told() {
     assert_eq!(alice.user.asked().collect::<Vec<_>>(), [&for_bob]);
 
     assert_eq!(alice.send_to(&mut bob), [Action::Requested(for_alice.clone())]);
-    assert_eq!(bob.requests(), [for_alice.clone()]);
+    assert_eq!(bob.requests(), std::slice::from_ref(&for_alice));
     assert_eq!(bob.user.backlog(), [Action::Requested(for_alice.clone())]);
     assert_eq!(bob.letters(), [], "P-213: no more than a receipt");
 

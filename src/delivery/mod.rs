@@ -273,3 +273,6 @@ fn check_leaves(
     }
     Ok(roster)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
 //! The difference between two octet strings: a list of 100 KB in which one entry changed is saved in a few octets.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
 /// Octets that are looked up in the old string at once.
 const BLOCK: usize = 16;
+/// Octets below which a place in the old string is taken for a coincidence: what entries of a list have in common.
+const WORTH: usize = 48;
+/// Places of one block in the old string that are compared: bounds the time that repetitions take.
+const PLACES: usize = 16;
 
 /// How to make a new octet string out of an old one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +39,29 @@ impl Patch {
     }
 
     fn middle(&mut self, base: usize, old: &[u8], mut new: &[u8]) {
-        let blocks: BTreeMap<&[u8], usize> =
-            old.chunks_exact(BLOCK).enumerate().map(|(i, block)| (block, i * BLOCK)).collect();
+        let mut blocks: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+        for (i, block) in old.chunks_exact(BLOCK).enumerate() {
+            blocks.entry(block).or_default().push(i * BLOCK);
+        }
         let mut fresh = 0;
+        // Where the last octets taken from the old string end: most often the next ones stand soon after.
+        let mut last = 0;
         while let Some(block) = tail(new, fresh).get(..BLOCK) {
-            match blocks.get(block) {
-                Some(&at) => {
-                    let length = common(tail(old, at).iter(), tail(new, fresh).iter());
+            let places = blocks.get(block).map_or(&[][..], Vec::as_slice);
+            let near = places.partition_point(|at| *at < last).min(places.len().saturating_sub(1));
+            let best = places
+                .iter()
+                .skip(near)
+                .take(PLACES)
+                .map(|at| (common(tail(old, *at).iter(), tail(new, fresh).iter()), *at))
+                .filter(|(length, _)| *length >= WORTH)
+                .max_by_key(|(length, at)| (*length, Reverse(*at)));
+            match best {
+                Some((length, at)) => {
                     self.fresh(head(new, fresh));
                     self.old(base + at, length);
                     new = tail(new, fresh + length);
+                    last = at + length;
                     fresh = 0;
                 }
                 None => fresh += 1,
@@ -105,7 +122,7 @@ mod tests {
         let new: String = (0..3001).filter(|i| *i != 17 && *i != 2000).map(entry).collect();
         let patch = Patch::new(old.as_bytes(), new.as_bytes());
         assert_eq!(patch.apply(old.as_bytes(), usize::MAX).as_deref(), Some(new.as_bytes()));
-        assert!(postcard::to_allocvec(&patch).unwrap().len() < 300);
+        assert!(postcard::to_allocvec(&patch).unwrap().len() < 100);
     }
 
     proptest::proptest! {

@@ -22,6 +22,8 @@ mod participants;
 mod places;
 mod state;
 mod take;
+#[cfg(test)]
+mod tests;
 mod update;
 
 pub use change::{Change, ChangeError, ChangeFault, ClientChange};

@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod content;
 mod follower;
+mod policy;
 mod provider;

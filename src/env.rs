@@ -151,6 +151,16 @@ pub struct Limits {
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
     pub held_for: u64,
+    /// Octets of another provider's directory document. Ten templates take 1 KB.
+    pub directory: usize,
+    /// Milliseconds that another server can have us wait by `Retry-After` (D-09).
+    pub retry_after: u64,
+    /// Elements of one identifier query.
+    pub query_elements: usize,
+    /// Octets of one value, or of one field name, in an identifier query.
+    pub query_value: usize,
+    /// Profiles in one answer to an identifier query.
+    pub found: usize,
 }
 
 impl Default for Limits {
@@ -183,6 +193,11 @@ impl Default for Limits {
             consents_told: 256,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
+            directory: 64 << 10,
+            retry_after: 24 * 60 * 60 * 1000,
+            query_elements: 16,
+            query_value: 256,
+            found: 50,
         }
     }
 }

@@ -67,6 +67,8 @@ pub mod env;
 pub mod error;
 pub mod follower;
 pub mod franking;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod hub;
 pub mod machine;
 mod pieces;

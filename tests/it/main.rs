@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod clubhouse;
 mod content;
 mod follower;
+mod hub;
+mod kit;
 mod policy;
 mod provider;

@@ -6,7 +6,7 @@ use openmimi::{
     machine::{Outcome, Records, Step},
     provider::{
         Action, ClaimFault, ConsentEndpoint, ConsentFault, Contact, Decision, Grant, Letter,
-        Policy, Stance, Unfit, User, consent_unknown,
+        Policy, Stance, Unfit, User, Verdict, consent_unknown,
     },
     testing::MemoryStore,
     uri::{RoomUri, UserUri},

@@ -1,5 +1,7 @@
 //! The integration tests, one binary: two cores link it once.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod clubhouse;
 mod content;
 mod follower;
@@ -7,6 +9,3 @@ mod hub;
 mod kit;
 mod policy;
 mod provider;
-mod provider_consent;
-mod provider_crash;
-mod provider_support;

@@ -2,7 +2,7 @@
 
 use openmls::prelude::*;
 
-use super::kit::*;
+use super::{client::*, room::*};
 use crate::{
     delivery::{ExternalProposal, Group, LeafIndex},
     error::RestoreError,

@@ -3,7 +3,10 @@
 //! A [`Reader`] walks borrowed bytes and knows where it is, so that every error names a field and an offset. It
 //! never allocates by a length it has not checked against what is left of the input.
 
-use crate::error::{DecodeError, Fault};
+use crate::{
+    error::{DecodeError, Fault},
+    uri::UriError,
+};
 
 /// A structure with one encoding.
 pub trait Wire: Sized {
@@ -270,18 +273,75 @@ impl<'a> Reader<'a> {
         if self.bool(what)? { item(self).map(Some) } else { Ok(None) }
     }
 
+    /// A strict URI in an `opaque x<V>` (`IdentifierUri`, `Uri` and every other name the drafts have for it).
+    ///
+    /// # Errors
+    /// As [`Reader::bytes`], or that it is not in the strict form of its kind.
+    pub fn uri<U: TryFrom<&'a [u8], Error = UriError>>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<U, DecodeError> {
+        let start = self.clone();
+        U::try_from(self.bytes(what)?).map_err(|error| start.error(what, Fault::Uri(error)))
+    }
+
+    /// A strict URI in an `opaque x<V>`, or nothing if that is empty.
+    ///
+    /// # Errors
+    /// As [`Reader::uri`].
+    pub fn uri_if_any<U: TryFrom<&'a [u8], Error = UriError>>(
+        &mut self,
+        what: &'static str,
+    ) -> Result<Option<U>, DecodeError> {
+        if self.rest().first() == Some(&0) {
+            return self.bytes(what).map(|_| None);
+        }
+        self.uri(what).map(Some)
+    }
+
+    /// A vector of `uint16` codes.
+    ///
+    /// # Errors
+    /// If its length is not well formed, or odd.
+    pub fn codes(&mut self, what: &'static str) -> Result<Vec<u16>, DecodeError> {
+        self.vec(what, |reader| reader.u16(what))
+    }
+
+    /// What `read` makes of the input, and the very octets it read.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn verbatim<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<(T, &'a [u8]), DecodeError> {
+        let start = self.clone();
+        let value = read(self)?;
+        let octets = start.rest().get(..self.at.saturating_sub(start.at)).unwrap_or_default();
+        Ok((value, octets))
+    }
+
     /// A structure that the MLS engine reads, and the very octets it was read from.
     ///
     /// # Errors
-    /// If the engine refuses it.
-    pub fn mls<T: tls_codec::DeserializeBytes>(
+    /// If the engine refuses it, or would write it in other octets: what is hashed or signed has one encoding, but the
+    /// engine reads lengths in any form.
+    pub fn mls<T: tls_codec::Deserialize + tls_codec::Serialize>(
         &mut self,
         what: &'static str,
     ) -> Result<(T, &'a [u8]), DecodeError> {
-        let rest = self.rest();
-        let (value, left) =
-            T::tls_deserialize_bytes(rest).map_err(|_| self.error(what, Fault::Mls))?;
-        let octets = self.take(what, rest.len() - left.len())?;
+        let start = self.clone();
+        let fault = || start.error(what, Fault::Mls);
+        // Not by `DeserializeBytes`, which panics in debug builds when the input ends early.
+        let mut left = start.rest();
+        let value = T::tls_deserialize(&mut left).map_err(|_| fault())?;
+        let length = start.rest().len().checked_sub(left.len()).ok_or_else(fault)?;
+        let octets = self.take(what, length)?;
+        let mut again = Vec::with_capacity(length);
+        value.tls_serialize(&mut again).map_err(|_| fault())?;
+        if again != octets {
+            return Err(fault());
+        }
         Ok((value, octets))
     }
 }

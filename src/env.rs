@@ -2,6 +2,8 @@
 
 use openmls_traits::{crypto::OpenMlsCrypto, random::OpenMlsRand};
 
+use crate::uri::{ClientUri, Domain, UserUri};
+
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
     Clone,
@@ -56,6 +58,37 @@ impl<C, K> Clone for Env<'_, C, K> {
 
 impl<C, K> Copy for Env<'_, C, K> {}
 
+/// Who sends a request, as the caller has authenticated it: nothing in the crate checks a certificate or a session.
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub enum Peer {
+    /// Another provider, by mutual TLS: the domain of its certificate and of the `From` header (draft-06, section 4.1).
+    Server(Domain),
+    /// A client of this provider and the user it acts for, by whatever the provider's own login is.
+    Client(ClientUri, UserUri),
+}
+
+impl Peer {
+    /// The domain that answers for the request.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        match self {
+            Self::Server(domain) => domain.clone(),
+            Self::Client(_, user) => user.domain(),
+        }
+    }
+
+    /// Its own name: a domain or a client URI.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Server(domain) => domain.as_str(),
+            Self::Client(client, _) => client.as_str(),
+        }
+    }
+}
+
 /// Bounds of everything that a peer can grow, per item and in total.
 ///
 /// A machine is given its limits when it is made or restored; they are not part of its records, so an operator may
@@ -83,16 +116,51 @@ pub struct Limits {
     pub joiners: usize,
     /// Milliseconds that a joiner has between asking for the GroupInfo and its external commit.
     pub joiner_for: u64,
+    /// Milliseconds for which a removal that waits keeps external commits off that would undo it.
+    pub removal_waits: u64,
     /// Milliseconds by which a hub's clock may have run ahead before it restarts from the present.
     pub clock_ahead: u64,
-    /// Events that a client holds back because something before them is missing.
+    /// Events that a client or a follower holds back because something before them is missing.
     pub early: usize,
     /// Events that one provider may be behind before the hub reports it as lagging.
     pub lag: u64,
     /// KeyPackages that a provider keeps for one client.
     pub key_packages: usize,
-    /// Notifications whose repetition a follower recognises.
+    /// Notifications, and events in them, whose repetition a follower recognises in one room.
     pub notified: usize,
+    /// Franks of one room that a client remembers, to find swapped ones.
+    pub franks: usize,
+    /// Clients that one user may have at its provider.
+    pub devices: usize,
+    /// KeyPackages of one client that were handed out and have not expired. Each is remembered, so that none is
+    /// handed out twice; a client that reaches the limit cannot publish more.
+    pub claimed: usize,
+    /// Claims of one requester on one user that no Welcome has followed, within [`Limits::claims_for`].
+    pub claims_by_requester: usize,
+    /// Claims through one peer on one user that no Welcome has followed, within [`Limits::claims_for`].
+    pub claims_by_peer: usize,
+    /// Milliseconds for which a claim without a Welcome counts against who made it.
+    pub claims_for: u64,
+    /// Milliseconds for which a claim that comes again, octet for octet, gets the first answer.
+    pub claim_again: u64,
+    /// Consents that one user has decided; as many that it is asked for, that it asks for, and letters about them.
+    pub consents: usize,
+    /// Consents of others, with KeyPackages, that wait for a client of the user to take them.
+    pub consents_told: usize,
+    /// Octets of the events that a follower holds back in one room because a commit before them is missing.
+    pub held: usize,
+    /// Milliseconds for which a follower holds an event back before it delivers it all the same.
+    pub held_for: u64,
+    /// Octets of another provider's directory document. Ten templates take 1 KB.
+    pub directory: usize,
+    /// Milliseconds that another server can have us wait by `Retry-After` (D-09).
+    pub retry_after: u64,
+    /// Elements of one identifier query.
+    pub query_elements: usize,
+    /// Octets of one value, or of one field name, in an identifier query.
+    pub query_value: usize,
+    /// Profiles in one answer to an identifier query.
+    pub found: usize,
 }
 
 impl Default for Limits {
@@ -108,11 +176,28 @@ impl Default for Limits {
             claims: 4096,
             joiners: 256,
             joiner_for: 10 * 60 * 1000,
+            removal_waits: 5 * 60 * 1000,
             clock_ahead: 60 * 1000,
             early: 256,
             lag: 100_000,
             key_packages: 100,
             notified: 1024,
+            franks: 128,
+            devices: 64,
+            claimed: 4096,
+            claims_by_requester: 32,
+            claims_by_peer: 512,
+            claims_for: 24 * 60 * 60 * 1000,
+            claim_again: 60 * 1000,
+            consents: 4096,
+            consents_told: 256,
+            held: 16 << 20,
+            held_for: 5 * 60 * 1000,
+            directory: 64 << 10,
+            retry_after: 24 * 60 * 60 * 1000,
+            query_elements: 16,
+            query_value: 256,
+            found: 50,
         }
     }
 }

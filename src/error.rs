@@ -66,6 +66,9 @@ pub enum Fault {
     /// An MLS structure that the MLS engine does not read.
     #[error("not a valid MLS structure")]
     Mls,
+    /// A ciphertext that does not decrypt.
+    #[error("does not decrypt")]
+    Decryption,
 }
 
 /// Records that do not load. Restore from a good copy; for a client: forget the room and join again.

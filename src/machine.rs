@@ -23,6 +23,8 @@
 //!    restore if they differ.
 //! 4. **Wake the machine.** Index [`Changes::wake_at`]; when that time has come, call the machine's `timeout`.
 
+pub(crate) mod record;
+
 use std::collections::BTreeMap;
 
 use crate::env::Timestamp;
@@ -317,3 +319,6 @@ impl<M: Machine, R> std::fmt::Debug for Founding<M, R> {
         f.debug_struct("Founding").field("changes", &self.changes).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,15 @@ impl Credential {
     pub const BASIC: u16 = 1;
 }
 
+impl From<&openmls::credentials::Credential> for Credential {
+    fn from(credential: &openmls::credentials::Credential) -> Self {
+        Self {
+            kind: credential.credential_type().into(),
+            identity: credential.serialized_content().to_vec(),
+        }
+    }
+}
+
 /// A member of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<'a> {

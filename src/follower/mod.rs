@@ -1,1 +1,68 @@
-//! TBD
+//! A provider whose clients are in a room: it relays what they send to the hub, and gives them what the hub sends.
+//!
+//! The hub's own provider has a [`Room`] beside its `hub::Room` too, as one more destination of the fan-out: the last
+//! mile to a client is written once.
+//!
+//! ```text
+//! hub ──notify──▶ Notice::decode ──▶ whose are Notice::references?  (provider::User::owner)
+//!                                    ╰▶ Room::notify ──save, apply──▶ 201, then Action::Deliver for each client
+//! client ──acknowledges──▶ Room::acknowledged
+//! client ──update──▶ Room::update ──save, apply──▶ to the hub ──reply──▶ Room::answered, then to the client
+//! ```
+//!
+//! An event is stored once, octet for octet, under [`event_key`]; the room keeps one cursor per client. Each event
+//! that [`Room::owed`] names is for that client: a Welcome for the clients whose KeyPackages it names, everything else
+//! for every client that is in the room, the origin included (Q-108).
+//!
+//! # What a follower cannot know
+//!
+//! It holds neither the ratchet tree nor the participant list. A client gets events from the Welcome that is routed to
+//! it, or its own accepted external commit, until it says that it is out ([`Room::left`]), and drops what it cannot
+//! use. Whom to withhold application messages from, somebody has to say ([`Room::block`]). It verifies no signature:
+//! clients do. A hub or a follower that delays or withholds events is noticed by clients alone (D-28).
+
+mod draft;
+mod notice;
+mod refusal;
+mod relay;
+mod room;
+mod state;
+
+pub use notice::Notice;
+pub use refusal::{Fault, Refusal};
+pub use relay::{Relay, group_info, key_material, submit_message};
+pub use room::Room;
+pub use state::event_key;
+
+use std::ops::Range;
+
+use crate::{
+    uri::{ClientUri, UserUri},
+    wire::KeyPackageRef,
+};
+
+/// What a follower does next. All but [`Action::Missing`] can be derived again: [`Room::backlog`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Read these events and give them to the client, in order; then [`Room::acknowledged`].
+    Deliver {
+        /// The client.
+        client: ClientUri,
+        /// Ranges of events; read each under [`event_key`].
+        events: Vec<Range<u64>>,
+    },
+    /// Tell the user's `provider::User::welcomed` that Welcomes for these KeyPackages have come. Some may be of others.
+    Welcomed {
+        /// The user.
+        user: UserUri,
+        /// The KeyPackages.
+        references: Vec<KeyPackageRef>,
+    },
+    /// Events were passed on although the commits of these epochs have not come (D-81): for the log.
+    Missing {
+        /// The epochs whose commits are missing.
+        epochs: Range<u64>,
+    },
+    /// No client is in the room any more, or about to join: delete its records, unless one comes before that.
+    Forget,
+}

@@ -1,1 +1,85 @@
-//! TBD
+//! The hub: one room, at the provider that hosts it.
+//!
+//! A hub orders what happens in a room, decides whether it may, remembers it, and sees that everybody hears of it.
+//! It reads no message: it follows the MLS group from outside, as its delivery service, and enforces the policy that
+//! stands in the group's own context.
+//!
+//! # Top down
+//!
+//! [`offer`] says how a new room has to look; a client makes the group; [`Room::create`] takes it up. From then on:
+//!
+//! | call | endpoint | what happens |
+//! | --- | --- | --- |
+//! | [`Room::update`] | `update` | proposals wait for a commit, a commit takes the room to its next epoch |
+//! | [`Room::submit_message`] | `submitMessage` | an application message is franked and fanned out |
+//! | [`Room::group_info`] | `groupInfo` | somebody gets what an external commit needs |
+//! | [`Room::keys_claimed`] | `keyMaterial` | KeyPackages pass through; Welcomes will follow the same way |
+//! | [`Room::propose`] | – | the hub itself asks for a change, as an external sender |
+//! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
+//! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
+//!
+//! Each is a [`Step`](crate::machine::Step) or a refusal that knows its wire answer. In the words of the first MIMI
+//! design documents: `m.room.user` is an update that carries a change of the participant list, `m.room.info` is
+//! groupInfo, `ds.proposal` and `ds.commit` are the two kinds of update.
+//!
+//! # Two states of a room
+//!
+//! A change takes effect when it is *accepted*, but the members apply it when it is *committed* (Q-44). So the room
+//! keeps `committed`, which is what the GroupContext of the epoch says, and `effective`, the same with all that
+//! waits. Rights and limits are those of `effective`: a user that a ban proposal names is silent at once, and the
+//! next commit, which has to contain that proposal, takes its clients out of the group.
+//!
+//! # Fan-out
+//!
+//! Every accepted event goes once into a log; every provider has a cursor in it ([`Event`]). [`Action::Notify`] names
+//! a provider and a range of the log: read these records, give them to [`Event::notification`], send the result to the
+//! provider's notify endpoint, and tell the room with [`Room::acknowledged`] or [`Room::notify_failed`]. After a
+//! crash, [`Room::backlog`] says the same again. The hub's own clients are served the same way: its own provider is
+//! one more destination, with a [`follower`](crate::follower) beside the hub.
+
+mod answered;
+mod create;
+mod draft;
+mod expiring;
+mod fanout;
+mod group_info;
+mod keys;
+mod keys_claimed;
+mod log;
+mod offer;
+mod propose;
+mod proposed;
+mod record;
+mod refusal;
+mod room;
+mod submit;
+
+mod update;
+
+use std::ops::Range;
+
+pub use self::{
+    create::CreateRefusal,
+    keys::{Keys, SigningKey},
+    log::Event,
+    offer::{Offer, Wish, offer},
+    propose::{Proposal, ProposeRefusal},
+    proposed::Nobody,
+    refusal::{
+        Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal,
+    },
+    room::Room,
+};
+use crate::uri::Domain;
+
+/// What the hub asks its caller to do once a step is saved and applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a provider the events of this range that are owed to it. Ask [`Event::notification`] for the body.
+    Notify {
+        /// Whom.
+        provider: Domain,
+        /// The numbers of the events in the log.
+        events: Range<u64>,
+    },
+}

@@ -1,1 +1,34 @@
-//! TBD
+//! Who may do what in a room: draft-ietf-mimi-room-policy-03 as pure functions.
+//!
+//! A room's policy is in its components. [`Roles`] say what each role may do, [`BaseRoomPolicy`] what holds for
+//! everybody, [`PreAuth`] who may take a role by a credential. All of them are in a
+//! [`RoomState`](crate::room::RoomState), and everything here is a question about one:
+//!
+//! * [`judge_proposals`] and [`judge_commit`]: may these changes be? Hubs ask before they accept, clients before they
+//!   merge; see [`judge`].
+//! * [`may_send`], [`may_receive`] and their kin: may this user do that now? [`may`] answers for any capability.
+//!
+//! Both sides call the same functions, so they give the same verdict.
+//!
+//! Rooms are made from [`presets`].
+
+mod ask;
+mod base;
+mod capability;
+pub mod components;
+pub mod judge;
+mod limits;
+mod preauth;
+pub mod presets;
+mod role;
+pub mod rules;
+
+pub use ask::{may, may_be_given_group_info, may_receive, may_send};
+pub use base::BaseRoomPolicy;
+pub use capability::Capability;
+pub use judge::{
+    Accepted, Action, Committed, Committer, Denied, JoinCode, Proposed, Proposer, Queue, Reason,
+    Verdict, View, assume, judge_commit, judge_proposals, replay,
+};
+pub use preauth::{Claim, Claims, PreAuth, PreAuthEntry};
+pub use role::{Bounds, Role, RoleChange, RoleIndex, Roles, RolesFault, RolesRule};

@@ -1,1 +1,8 @@
-//! TBD
+//! For the tests of those who embed the crate: an in-memory store that can fail, and the conformance suite that a
+//! real store has to pass.
+
+mod conformance;
+mod store;
+
+pub use conformance::{StoreUnderTest, store_conformance};
+pub use store::{Fate, MemoryStore, SaveError};

@@ -1,0 +1,99 @@
+//! What happened on the way, for people: hop by hop, or as a Mermaid sequence diagram.
+
+use std::fmt::Write as _;
+
+/// One message from one party to another.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    pub from: String,
+    pub to: String,
+    pub endpoint: &'static str,
+    pub octets: usize,
+    pub outcome: String,
+}
+
+/// What is told, in order.
+#[derive(Clone, Debug)]
+pub enum Line {
+    /// A scene begins.
+    Scene(String),
+    /// A hop.
+    Hop(Hop),
+    /// Something that somebody notices by itself.
+    Note(String, String),
+}
+
+/// Everything that happened.
+#[derive(Clone, Debug, Default)]
+pub struct Trace(pub Vec<Line>);
+
+impl Trace {
+    pub fn scene(&mut self, title: &str) {
+        self.0.push(Line::Scene(title.into()));
+    }
+
+    /// Something is sent; [`Trace::answered`] says what came of it.
+    pub fn sent(&mut self, from: &str, to: &str, endpoint: &'static str, octets: usize) -> usize {
+        let (from, to) = (from.into(), to.into());
+        self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome: "…".into() }));
+        self.0.len() - 1
+    }
+
+    pub fn answered(&mut self, sent: usize, answer: String) {
+        if let Some(Line::Hop(hop)) = self.0.get_mut(sent) {
+            hop.outcome = answer;
+        }
+    }
+
+    pub fn note(&mut self, who: &str, text: impl Into<String>) {
+        self.0.push(Line::Note(who.into(), text.into()));
+    }
+
+    /// One line a hop.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for line in &self.0 {
+            let _ = match line {
+                Line::Scene(title) => writeln!(out, "\n{title}"),
+                Line::Hop(Hop { from, to, endpoint, octets, outcome }) => {
+                    writeln!(
+                        out,
+                        "  {from:>9} → {to:<9}  {endpoint:<13} {octets:>6} octets  {outcome}"
+                    )
+                }
+                Line::Note(who, text) => writeln!(out, "  {who:>9}   {text}"),
+            };
+        }
+        out
+    }
+
+    /// A Mermaid sequence diagram.
+    pub fn mermaid(&self, parties: &[String]) -> String {
+        let mut out = String::from("sequenceDiagram\n");
+        for party in parties {
+            let _ = writeln!(out, "    participant {party}");
+        }
+        for line in &self.0 {
+            let _ = match line {
+                Line::Scene(title) => {
+                    let ends = format!(
+                        "{},{}",
+                        parties.first().map_or("", |it| it),
+                        parties.last().map_or("", |it| it)
+                    );
+                    writeln!(out, "    Note over {ends}: {}", plain(title))
+                }
+                Line::Hop(Hop { from, to, endpoint, outcome, .. }) => {
+                    writeln!(out, "    {from}->>{to}: {endpoint}: {}", plain(outcome))
+                }
+                Line::Note(who, text) => writeln!(out, "    Note over {who}: {}", plain(text)),
+            };
+        }
+        out
+    }
+}
+
+/// Without what Mermaid takes for syntax.
+fn plain(text: &str) -> String {
+    text.replace([';', '#'], ",")
+}

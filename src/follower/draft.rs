@@ -1,0 +1,449 @@
+//! A step in the making: the room as it is, and what would become of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+
+use super::{
+    Action,
+    notice::{Event, Kind, Notice},
+    refusal::Fault,
+    room::{Room, Staged},
+    state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place, gaps},
+};
+use crate::{
+    env::Timestamp,
+    machine::Changes,
+    provider::Owner,
+    uri::{ClientUri, UserUri},
+    wire::KeyPackageRef,
+};
+
+/// How a step is put together. It reads the room through its own changes, and settles nothing.
+pub(super) struct Draft<'a> {
+    room: &'a Room,
+    head: Head,
+    /// Records without a place below.
+    edits: Vec<Edit>,
+    members: BTreeMap<u64, Option<Member>>,
+    held: BTreeMap<u64, Option<Held>>,
+    joining: BTreeMap<ClientUri, Option<Joining>>,
+    blocked: BTreeMap<UserUri, bool>,
+    audiences: BTreeMap<u64, Audience>,
+    seen: BTreeSet<Hash>,
+    missing: Vec<Range<u64>>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(room: &'a Room) -> Self {
+        Self {
+            room,
+            head: room.state.head.clone(),
+            edits: Vec::new(),
+            members: BTreeMap::new(),
+            held: BTreeMap::new(),
+            joining: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            audiences: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            missing: Vec::new(),
+        }
+    }
+
+    /// The members as they would be.
+    fn members(&self) -> impl Iterator<Item = (u64, &Member)> {
+        now(&self.room.state.members, &self.members).map(|(number, member)| (*number, member))
+    }
+
+    pub(super) fn has_members(&self) -> bool {
+        self.members().next().is_some()
+    }
+
+    fn member(&self, client: &ClientUri) -> Option<(u64, &Member)> {
+        self.members().find(|(_, it)| it.client == *client)
+    }
+
+    fn by_number(&self, number: u64) -> Option<&Member> {
+        let before = || self.room.state.members.get(&number);
+        self.members.get(&number).map_or_else(before, Option::as_ref)
+    }
+
+    fn joining(&self) -> impl Iterator<Item = (&ClientUri, &Joining)> {
+        now(&self.room.state.joining, &self.joining)
+    }
+
+    fn held(&self) -> impl Iterator<Item = (&u64, &Held)> {
+        now(&self.room.state.held, &self.held)
+    }
+
+    fn is_blocked(&self, user: &UserUri) -> bool {
+        let before = || self.room.state.blocked.contains(user);
+        self.blocked.get(user).copied().unwrap_or_else(before)
+    }
+
+    /// Makes a client a member from the next event on. One that is a member stays where it is.
+    pub(super) fn join(&mut self, client: ClientUri, user: UserUri) -> u64 {
+        self.unblock(&user);
+        if self.joining().any(|(it, _)| *it == client) {
+            self.joining.insert(client.clone(), None);
+        }
+        if let Some((number, _)) = self.member(&client) {
+            return number;
+        }
+        let number = self.head.next_member;
+        self.head.next_member = number + 1;
+        self.members.insert(number, Some(Member { client, user, next: self.head.next_event }));
+        number
+    }
+
+    pub(super) fn leave(&mut self, client: &ClientUri) {
+        if let Some((number, _)) = self.member(client) {
+            self.members.insert(number, None);
+        }
+        self.stop_joining(client);
+        self.trim();
+    }
+
+    pub(super) fn block(&mut self, user: &UserUri) {
+        if !self.is_blocked(user) {
+            self.blocked.insert(user.clone(), true);
+        }
+    }
+
+    pub(super) fn unblock(&mut self, user: &UserUri) {
+        if self.is_blocked(user) {
+            self.blocked.insert(user.clone(), false);
+        }
+    }
+
+    /// Takes down that a client's external commit is on its way to the hub. The newest one of a client counts.
+    pub(super) fn start_joining(&mut self, client: &ClientUri, joining: Joining) {
+        if self.room.state.joining.get(client) == Some(&joining) {
+            return;
+        }
+        let others = self.joining().filter(|(it, _)| *it != client);
+        let mut by_time: Vec<_> = others.map(|(client, it)| (it.until, client.clone())).collect();
+        by_time.sort();
+        let excess = (by_time.len() + 1).saturating_sub(self.room.limits.joiners);
+        for (_, client) in by_time.into_iter().take(excess) {
+            self.joining.insert(client, None);
+        }
+        // Without members nothing says where the group is but the commit itself.
+        if !self.has_members() {
+            self.head.place = Some(joining.place.clone());
+        }
+        self.joining.insert(client.clone(), Some(joining));
+    }
+
+    pub(super) fn stop_joining(&mut self, client: &ClientUri) {
+        if self.joining().any(|(it, _)| it == client) {
+            self.joining.insert(client.clone(), None);
+        }
+    }
+
+    /// The hub has refused this external commit; a newer one of the client may be under way.
+    pub(super) fn stop_joining_with(&mut self, client: &ClientUri, commit: &Hash) {
+        if self.joining().any(|(it, joining)| it == client && joining.commit == *commit) {
+            self.joining.insert(client.clone(), None);
+        }
+    }
+
+    /// The hub has accepted a commit of a client of ours. An echo may follow, or not.
+    pub(super) fn accepted(&mut self, place: &Place) {
+        self.advance(place.next());
+        self.release();
+    }
+
+    /// The client whose external commit this is, is a member from here on.
+    fn admit(&mut self, commit: &Hash) {
+        let joiner = self.joining().find(|(_, it)| it.commit == *commit);
+        if let Some((client, joining)) = joiner {
+            let (client, user) = (client.clone(), joining.user.clone());
+            self.join(client, user);
+        }
+    }
+
+    /// Takes in all events of a notification, or refuses it whole.
+    pub(super) fn notify(
+        &mut self,
+        now: Timestamp,
+        notice: &Notice,
+        owners: &BTreeMap<KeyPackageRef, Owner>,
+    ) -> Result<(), Fault> {
+        if !self.is_new(notice.hash()) {
+            return Ok(());
+        }
+        for event in notice.events() {
+            // A hub may put events that it has sent before into a new body.
+            if notice.events().len() > 1 && !self.is_new(event.hash) {
+                continue;
+            }
+            match &event.kind {
+                Kind::Welcome(references) => self.welcome(event, references, owners),
+                Kind::Application(place) | Kind::Proposal(place) | Kind::Commit(place, _) => {
+                    if self.head.place.as_ref().is_some_and(|here| here.is_before(place)) {
+                        self.hold(now, event, place)?;
+                    } else {
+                        // A handshake is of the current epoch: now it is known what may go before it.
+                        if !matches!(event.kind, Kind::Application(_)) {
+                            self.advance(place.clone());
+                            self.release();
+                        }
+                        self.pass_on(&event.kind, &event.bytes);
+                        self.release();
+                    }
+                }
+            }
+        }
+        self.forget_seen();
+        Ok(())
+    }
+
+    /// Marks something as seen, unless it was.
+    fn is_new(&mut self, hash: Hash) -> bool {
+        if self.room.state.has_seen(&hash) || !self.seen.insert(hash) {
+            return false;
+        }
+        self.edits.push(Edit::Seen(self.head.next_seen, Some(hash)));
+        self.head.next_seen += 1;
+        true
+    }
+
+    /// Keeps what is remembered within bounds, oldest out first.
+    fn forget_seen(&mut self) {
+        let excess = (self.room.state.seen.len() + self.seen.len())
+            .saturating_sub(self.room.limits.notified);
+        let old = self.room.state.seen.keys().take(excess);
+        self.edits.extend(old.map(|number| Edit::Seen(*number, None)));
+    }
+
+    /// Routes a Welcome to the clients whose KeyPackages it names, and to nobody else (P-009, P-092). A KeyPackage
+    /// that was claimed for another room leads nowhere (P-071, D-68).
+    fn welcome(
+        &mut self,
+        event: &Event,
+        references: &[KeyPackageRef],
+        owners: &BTreeMap<KeyPackageRef, Owner>,
+    ) {
+        let room = &self.room.state.head.room;
+        let routed = references.iter().filter_map(|reference| {
+            let owner = owners.get(reference)?;
+            let here = owner.room.as_ref().is_none_or(|it| it == room);
+            here.then(|| (reference.clone(), owner.clone()))
+        });
+        let routed: Vec<(KeyPackageRef, Owner)> = routed.collect();
+        if routed.is_empty() {
+            return;
+        }
+        let mut members = BTreeSet::new();
+        let mut routes = Vec::new();
+        for (reference, owner) in routed {
+            members.insert(self.join(owner.client, owner.user));
+            routes.push(reference);
+        }
+        self.append(&event.bytes, Some(Audience::Only(members, routes)));
+        // It does not say of which epoch it is; the next handshake does.
+        self.head.place = None;
+    }
+
+    /// Puts an event of a later epoch aside, within bounds.
+    fn hold(&mut self, now: Timestamp, event: &Event, place: &Place) -> Result<(), Fault> {
+        let limits = &self.room.limits;
+        let octets: usize = self.held().map(|(_, it)| it.bytes.len()).sum();
+        if self.held().count() >= limits.early
+            || octets.saturating_add(event.bytes.len()) > limits.held
+        {
+            return Err(Fault::TooEarly);
+        }
+        let until = now.plus(limits.held_for);
+        let held = Held { place: place.clone(), until, bytes: event.bytes.clone() };
+        self.held.insert(self.head.next_held, Some(held));
+        self.head.next_held += 1;
+        Ok(())
+    }
+
+    /// Gives an event that is in its turn, or late, to the members.
+    fn pass_on(&mut self, kind: &Kind, bytes: &[u8]) {
+        match kind {
+            Kind::Welcome(_) => {}
+            Kind::Application(_) => {
+                let withheld = self.members().filter(|(_, it)| self.is_blocked(&it.user));
+                let withheld: BTreeSet<u64> = withheld.map(|(number, _)| number).collect();
+                let audience = (!withheld.is_empty()).then_some(Audience::Without(withheld));
+                self.append(bytes, audience);
+            }
+            Kind::Proposal(_) => self.append(bytes, None),
+            Kind::Commit(place, commit) => {
+                // The joiner gets its own commit: it needs what is stapled to it.
+                self.admit(commit);
+                self.append(bytes, None);
+                self.advance(place.next());
+            }
+        }
+    }
+
+    /// The group is known to be here, unless it is known to be further.
+    fn advance(&mut self, place: Place) {
+        let further = |here: &Place| here.group == place.group && place.epoch <= here.epoch;
+        if !self.head.place.as_ref().is_some_and(further) {
+            self.head.place = Some(place);
+        }
+    }
+
+    /// Passes on what was held back, as far as it is its turn: by epoch, then as it came.
+    fn release(&mut self) {
+        while let Some(number) = self.next_in_turn() {
+            let held = now(&self.room.state.held, &self.held)
+                .find(|(it, _)| **it == number)
+                .map(|(_, held)| held.clone());
+            self.held.insert(number, None);
+            // What is held was read before it was put aside.
+            if let Some(event) = held.and_then(|held| Event::read(&held.bytes)) {
+                self.pass_on(&event.kind, &event.bytes);
+            }
+        }
+    }
+
+    fn next_in_turn(&self) -> Option<u64> {
+        let here = self.head.place.as_ref()?;
+        self.held()
+            .filter(|(_, it)| it.place.group == here.group && it.place.epoch <= here.epoch)
+            .min_by_key(|(number, it)| (it.place.epoch, **number))
+            .map(|(number, _)| *number)
+    }
+
+    pub(super) fn timeout(&mut self, now: Timestamp) {
+        let stale = self.joining().filter(|(_, it)| it.until <= now);
+        let stale: Vec<ClientUri> = stale.map(|(client, _)| client.clone()).collect();
+        stale.into_iter().for_each(|client| self.stop_joining(&client));
+        loop {
+            let late = self.held().filter(|(_, it)| it.until <= now);
+            let first = late.min_by_key(|(number, it)| (it.place.epoch, **number));
+            let Some((_, held)) = first else { break };
+            let place = held.place.clone();
+            if let Some(here) = self.head.place.as_ref().filter(|it| it.group == place.group) {
+                self.missing.push(here.epoch..place.epoch);
+            }
+            self.head.place = Some(place);
+            self.release();
+        }
+    }
+
+    /// Adds an event to the log, if somebody is to get it.
+    fn append(&mut self, bytes: &[u8], audience: Option<Audience>) {
+        let somebody =
+            self.members().any(|(number, _)| audience.as_ref().is_none_or(|it| it.has(number)));
+        if !somebody {
+            return;
+        }
+        let event = self.head.next_event;
+        self.head.next_event += 1;
+        if let Some(audience) = audience {
+            self.edits.push(Edit::Audience(event, Some(audience.clone())));
+            self.audiences.insert(event, audience);
+        }
+        self.edits.push(Edit::Event(event, Some(bytes.to_vec())));
+    }
+
+    pub(super) fn acknowledge(&mut self, client: &ClientUri, through: u64) {
+        let next = through.saturating_add(1).min(self.head.next_event);
+        if let Some((number, member)) = self.member(client).filter(|(_, it)| it.next < next) {
+            let member = Member { next, ..member.clone() };
+            self.members.insert(number, Some(member));
+            self.trim();
+        }
+    }
+
+    /// Moves cursors over events that their members are not to get, and deletes what every cursor has passed.
+    fn trim(&mut self) {
+        let end = self.head.next_event;
+        let mut oldest = end;
+        let mut moved = Vec::new();
+        for (number, member) in self.members() {
+            let next = self.room.state.first_owed(number, member.next).unwrap_or(end);
+            oldest = oldest.min(next);
+            if next > member.next {
+                moved.push((number, Member { next, ..member.clone() }));
+            }
+        }
+        self.members.extend(moved.into_iter().map(|(number, member)| (number, Some(member))));
+        for event in self.head.oldest_event..oldest {
+            self.edits.push(Edit::Event(event, None));
+        }
+        let passed = self.room.state.audiences.range(..oldest);
+        self.edits.extend(passed.map(|(event, _)| Edit::Audience(*event, None)));
+        self.head.oldest_event = oldest;
+    }
+
+    /// The step: what it settles, what is to be saved, and what is to be done.
+    pub(super) fn finish(mut self) -> (Staged, Changes, Vec<Action>) {
+        let actions = self.actions();
+        let wake_at =
+            self.held().map(|(_, it)| it.until).chain(self.joining().map(|(_, it)| it.until)).min();
+        let mut edits = std::mem::take(&mut self.edits);
+        edits.extend(self.members.into_iter().map(|(number, it)| Edit::Member(number, it)));
+        edits.extend(self.held.into_iter().map(|(number, it)| Edit::Held(number, it)));
+        edits.extend(self.joining.into_iter().map(|(client, it)| Edit::Joining(client, it)));
+        edits.extend(self.blocked.into_iter().map(|(user, it)| Edit::Blocked(user, it)));
+        let base = self.room.revision();
+        let founding = base == crate::machine::Revision::NONE;
+        if founding || self.head != self.room.state.head {
+            edits.push(Edit::Head(self.head));
+        }
+        let next = if edits.is_empty() { base } else { base.next() };
+        let writes = edits.iter().map(Edit::write).collect();
+        (Staged { edits, next }, Changes { base, next, writes, wake_at }, actions)
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        let user = |number: u64| self.by_number(number).map(|it| &it.user);
+        let mut actions = welcomed(self.audiences.values(), user);
+        actions
+            .extend(self.missing.iter().map(|epochs| Action::Missing { epochs: epochs.clone() }));
+        let (start, end) = (self.room.state.head.next_event, self.head.next_event);
+        if start < end {
+            for (number, member) in self.members() {
+                let from = member.next.max(start);
+                let without = self.audiences.range(from..).filter(|(_, it)| !it.has(number));
+                let events = gaps(from..end, without.map(|(event, _)| *event));
+                if !events.is_empty() {
+                    actions.push(Action::Deliver { client: member.client.clone(), events });
+                }
+            }
+        }
+        if !self.has_members() && self.joining().next().is_none() {
+            actions.push(Action::Forget);
+        }
+        actions
+    }
+}
+
+/// What the owners of routed KeyPackages have to be told, by user.
+pub(super) fn welcomed<'a>(
+    audiences: impl Iterator<Item = &'a Audience>,
+    user: impl Fn(u64) -> Option<&'a UserUri>,
+) -> Vec<Action> {
+    let mut by_user: BTreeMap<UserUri, Vec<KeyPackageRef>> = BTreeMap::new();
+    for audience in audiences {
+        match audience {
+            Audience::Only(members, references) => {
+                for user in members.iter().filter_map(|it| user(*it)) {
+                    by_user.entry(user.clone()).or_default().extend(references.iter().cloned());
+                }
+            }
+            Audience::Without(_) => {}
+        }
+    }
+    let told = by_user.into_iter();
+    told.map(|(user, references)| Action::Welcomed { user, references }).collect()
+}
+
+/// A table as it would be after `changes`.
+fn now<'a, K: Ord, V>(
+    table: &'a BTreeMap<K, V>,
+    changes: &'a BTreeMap<K, Option<V>>,
+) -> impl Iterator<Item = (&'a K, &'a V)> {
+    let kept = table.iter().filter(|(key, _)| !changes.contains_key(*key));
+    kept.chain(changes.iter().filter_map(|(key, value)| Some((key, value.as_ref()?))))
+}

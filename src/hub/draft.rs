@@ -1,0 +1,193 @@
+//! What one call is about to change: collected once, for the save and for memory alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Action,
+    answered::Answer,
+    log::{Cursor, Event},
+    record::{self, Head, Record},
+    room::Room,
+};
+use crate::{
+    env::{Limits, Timestamp},
+    machine::Key,
+    uri::Domain,
+};
+
+/// A record that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Gone {
+    Answer(u64),
+    Claim(Vec<u8>),
+    Joiner(Vec<u8>),
+}
+
+/// Changes of the hub's own records. The head is a copy that is written back if it changed.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) head: Head,
+    head_before: Head,
+    put: Vec<Record>,
+    gone: Vec<Gone>,
+    cursors: BTreeMap<Domain, Cursor>,
+    events: Vec<(u64, Option<Vec<u8>>)>,
+    notify: BTreeSet<Domain>,
+}
+
+impl Draft {
+    pub(super) fn new(head: &Head) -> Self {
+        Self {
+            head: head.clone(),
+            head_before: head.clone(),
+            put: Vec::new(),
+            gone: Vec::new(),
+            cursors: BTreeMap::new(),
+            events: Vec::new(),
+            notify: BTreeSet::new(),
+        }
+    }
+
+    /// The timestamp of the event that is about to be accepted: later than any before it in this room. A clock that
+    /// was once ahead by more than the limit is followed back to the present.
+    pub(super) fn stamp(&mut self, now: Timestamp, limits: &Limits) -> Timestamp {
+        let after = self.head.last_timestamp.plus(1);
+        let stamp = if after > now.plus(limits.clock_ahead) {
+            self.head.clock_restarts = self.head.clock_restarts.saturating_add(1);
+            now
+        } else {
+            now.max(after)
+        };
+        self.head.last_timestamp = stamp;
+        stamp
+    }
+
+    /// Puts an event into the log. One that is owed to nobody is not kept.
+    pub(super) fn event(&mut self, room: &Room, owed: &BTreeSet<Domain>, body: &[u8]) {
+        if owed.is_empty() {
+            return;
+        }
+        let number = self.head.next_event;
+        self.head.next_event = number.saturating_add(1);
+        self.events.push((number, Some(Event::write(owed, body))));
+        for provider in owed {
+            self.cursor(room, provider).owe(number);
+        }
+        self.notify.extend(owed.iter().cloned());
+    }
+
+    /// The cursor of a provider as it will be.
+    pub(super) fn cursor(&mut self, room: &Room, provider: &Domain) -> &mut Cursor {
+        let before = || room.log.cursors.get(provider).cloned().unwrap_or_default();
+        self.cursors.entry(provider.clone()).or_insert_with(before)
+    }
+
+    /// Tells a provider again what is outstanding.
+    pub(super) fn notify(&mut self, provider: &Domain) {
+        self.notify.insert(provider.clone());
+    }
+
+    pub(super) fn put(&mut self, record: Record) {
+        self.put.push(record);
+    }
+
+    /// Keeps the answer to a request for when it comes again.
+    pub(super) fn answer(&mut self, room: &Room, answer: Answer) {
+        let limits = &room.limits;
+        self.gone.extend(room.answered.expired(answer.at, limits).map(Gone::Answer));
+        self.gone.extend(room.answered.surplus(limits).map(Gone::Answer));
+        self.put.push(Record::Answer(room.answered.next_number(), answer));
+    }
+
+    pub(super) fn forget_claim(&mut self, reference: Vec<u8>) {
+        self.gone.push(Gone::Claim(reference));
+    }
+
+    pub(super) fn forget_joiner(&mut self, signature_key: Vec<u8>) {
+        self.gone.push(Gone::Joiner(signature_key));
+    }
+
+    /// Everything whose time is over goes.
+    pub(super) fn expire(&mut self, room: &Room, now: Timestamp) {
+        self.gone.extend(room.answered.expired(now, &room.limits).map(Gone::Answer));
+        self.gone.extend(room.claims.expired(now).cloned().map(Gone::Claim));
+        self.gone.extend(room.joiners.expired(now).cloned().map(Gone::Joiner));
+    }
+
+    /// The bodies that nobody waits for any more go, now that cursors have moved.
+    pub(super) fn drop_passed_events(&mut self, room: &Room) {
+        let after = |(provider, before)| self.cursors.get(provider).unwrap_or(before);
+        let outstanding = room.log.cursors.iter().map(after).filter_map(Cursor::outstanding);
+        let oldest = outstanding.map(|range| range.start).min().unwrap_or(self.head.next_event);
+        let passed = self.head.oldest_event..oldest.max(self.head.oldest_event);
+        self.head.oldest_event = passed.end;
+        self.events.extend(passed.map(|event| (event, None)));
+    }
+
+    /// What to save. The bodies of events are handed over, for memory does not keep them.
+    pub(super) fn writes(&mut self) -> BTreeMap<Key, Option<Vec<u8>>> {
+        let mut writes = BTreeMap::new();
+        for gone in &self.gone {
+            let key = match gone {
+                Gone::Answer(number) => record::answer_key(*number),
+                Gone::Claim(reference) => record::claim_key(reference),
+                Gone::Joiner(signature_key) => record::joiner_key(signature_key),
+            };
+            writes.insert(key, None);
+        }
+        writes.extend(self.put.iter().map(Record::write));
+        writes.extend(
+            self.cursors.iter().map(|(provider, cursor)| record::write_cursor(provider, cursor)),
+        );
+        writes.extend(self.events.drain(..).map(|(number, body)| (Event::key(number), body)));
+        if self.head != self.head_before {
+            writes.extend([record::write_head(&self.head)]);
+        }
+        writes
+    }
+
+    /// What to do once it is saved: everybody who is owed something new is told, whoever waits out a failure excepted.
+    pub(super) fn notifications(&self) -> Vec<Action> {
+        let told = self.cursors.iter().filter(|(provider, cursor)| {
+            self.notify.contains(*provider) && cursor.retry_at.is_none()
+        });
+        let notify = |(provider, cursor): (&Domain, &Cursor)| {
+            cursor.outstanding().map(|events| Action::Notify { provider: provider.clone(), events })
+        };
+        told.filter_map(notify).collect()
+    }
+
+    /// Whether it changes nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.put.is_empty()
+            && self.gone.is_empty()
+            && self.cursors.is_empty()
+            && self.head == self.head_before
+    }
+
+    /// When the first of what is put here is over or due.
+    pub(super) fn wake_at(&self, limits: &Limits) -> Option<Timestamp> {
+        let put = self.put.iter().filter_map(|record| match record {
+            Record::Answer(_, answer) => Some(answer.at.plus(limits.answered_for)),
+            Record::Claim(_, _, until) | Record::Joiner(_, _, until) => Some(*until),
+            Record::Head(_) | Record::Cursor(..) => None,
+        });
+        put.chain(self.cursors.values().filter_map(|cursor| cursor.retry_at)).min()
+    }
+
+    /// Makes it so in memory.
+    pub(super) fn settle(self, room: &mut Room) {
+        for gone in self.gone {
+            match gone {
+                Gone::Answer(number) => room.answered.remove(number),
+                Gone::Claim(reference) => room.claims.remove(&reference),
+                Gone::Joiner(signature_key) => room.joiners.remove(&signature_key),
+            }
+        }
+        for record in self.put {
+            room.set(record);
+        }
+        room.log.cursors.extend(self.cursors);
+        room.head = self.head;
+    }
+}

@@ -1,0 +1,123 @@
+//! Who gets what, and who has got how far (P-160 … P-179).
+
+use std::{collections::BTreeSet, ops::Range};
+
+use super::{Keys, Room, draft::Draft, room::Change};
+use crate::{
+    env::{Crypto, Env},
+    machine::Step,
+    policy,
+    uri::Domain,
+};
+
+impl Room {
+    /// The providers that application messages go to: those with an active participant who may receive (P-160,
+    /// P-104, R-181).
+    pub(super) fn audience(&mut self) -> BTreeSet<Domain> {
+        if let Some(audience) = &self.audience {
+            return audience.clone();
+        }
+        let room = self.effective();
+        let mut hosts = BTreeSet::new();
+        for user in self.leaves.values() {
+            if !hosts.contains(user.host())
+                && !self.is_blocked(user)
+                && policy::may_receive(room, user)
+            {
+                hosts.insert(user.host());
+            }
+        }
+        let audience: BTreeSet<Domain> =
+            hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect();
+        self.audience = Some(audience.clone());
+        audience
+    }
+
+    /// A provider has taken over everything up to event `through`, that number included: its endpoint has answered
+    /// with a 2xx (P-172).
+    ///
+    /// Bodies that nobody waits for any more are deleted.
+    pub fn acknowledged<C: Crypto>(
+        &mut self,
+        _env: &Env<'_, C, Keys>,
+        provider: &Domain,
+        through: u64,
+    ) -> Step<'_, Self, ()> {
+        let known = self.log.cursors.get(provider).and_then(|cursor| cursor.outstanding());
+        if !known.is_some_and(|outstanding| outstanding.start <= through) {
+            return self.unchanged(());
+        }
+        let mut draft = Draft::new(&self.head);
+        draft.cursor(self, provider).received(through);
+        draft.drop_passed_events(self);
+        self.step(draft, Change::None, ())
+    }
+
+    /// A notification did not get through. The provider is notified again after a while, which grows with each
+    /// failure, and not before `retry_after` milliseconds if it asked for that (P-174); see [`Room::timeout`].
+    pub fn notify_failed<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        provider: &Domain,
+        retry_after: Option<u64>,
+    ) -> Step<'_, Self, ()> {
+        if self.log.cursors.get(provider).and_then(|cursor| cursor.outstanding()).is_none() {
+            return self.unchanged(());
+        }
+        let mut draft = Draft::new(&self.head);
+        draft.cursor(self, provider).failed(env.now, retry_after);
+        self.step(draft, Change::None, ())
+    }
+
+    /// Gives a provider up: what it is owed is dropped. It is owed what happens from now on.
+    pub fn abandon<C: Crypto>(
+        &mut self,
+        _env: &Env<'_, C, Keys>,
+        provider: &Domain,
+    ) -> Step<'_, Self, ()> {
+        if self.log.cursors.get(provider).and_then(|cursor| cursor.outstanding()).is_none() {
+            return self.unchanged(());
+        }
+        let mut draft = Draft::new(&self.head);
+        draft.cursor(self, provider).received(u64::MAX);
+        draft.drop_passed_events(self);
+        self.step(draft, Change::None, ())
+    }
+
+    /// Who is owed what, whether or not it waits out a failure: what to send after a restart.
+    pub fn backlog(&self) -> impl Iterator<Item = (&Domain, Range<u64>)> {
+        self.log
+            .cursors
+            .iter()
+            .filter_map(|(provider, cursor)| Some((provider, cursor.outstanding()?)))
+    }
+
+    /// The providers that are further behind than the limit. The log keeps growing for them: see that they are
+    /// reached, or [abandon](Room::abandon) them.
+    pub fn lagging(&self) -> impl Iterator<Item = &Domain> {
+        let limit = self.limits.lag;
+        self.backlog()
+            .filter(move |(_, events)| events.end - events.start > limit)
+            .map(|(provider, _)| provider)
+    }
+
+    /// What is over goes; what failed and is due is tried again. Call it when
+    /// [`wake_at`](crate::machine::Changes::wake_at) has come; at other times it does no harm.
+    pub fn timeout<C: Crypto>(&mut self, env: &Env<'_, C, Keys>) -> Step<'_, Self, ()> {
+        let mut draft = Draft::new(&self.head);
+        draft.expire(self, env.now);
+        let due = |(_, cursor): &(&Domain, &super::log::Cursor)| {
+            cursor.retry_at.is_some_and(|at| at <= env.now)
+        };
+        let due: Vec<Domain> =
+            self.log.cursors.iter().filter(due).map(|(provider, _)| provider.clone()).collect();
+        for provider in due {
+            draft.cursor(self, &provider).retry_at = None;
+            draft.notify(&provider);
+        }
+        if draft.is_empty() {
+            return self.unchanged(());
+        }
+        self.step_at(env.now, draft, Change::None, ())
+    }
+}

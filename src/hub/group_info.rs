@@ -1,0 +1,120 @@
+//! What an external commit needs (protocol, section 5.6): for a new client of a participant, and for whoever else may
+//! join, with nobody online (P-021, P-180).
+
+use super::{
+    GroupInfoRefusal, Keys, Refusal, Room, draft::Draft, expiring::Joiner, proposed,
+    record::Record, room::Change,
+};
+use crate::{
+    codec::Wire,
+    delivery::Credential,
+    env::{Crypto, Env, Peer},
+    error::Misuse,
+    machine::Step,
+    policy::{self, Claims},
+    uri::{ProviderUri, UserUri},
+    wire::{
+        CipherSuite, ExternalSender, GroupInfo, GroupInfoAnswer, GroupInfoRatchetTree,
+        GroupInfoRequest, GroupInfoResponse, PendingProposal, PublicMessage, RatchetTree,
+        RatchetTreeOption, SealedGroupInfo,
+    },
+};
+
+impl Room {
+    /// Gives the GroupInfo, the ratchet tree and what waits to somebody who may join, sealed to the key in the
+    /// request, and remembers who asked: the external commit has to come from the same one (P-182).
+    ///
+    /// # Errors
+    /// If the request or its maker will not do; [`GroupInfoRefusal::answer`] is what to reply.
+    pub fn group_info<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        body: &[u8],
+    ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
+        if body.len() > self.limits.body {
+            return Err(self.refuse(GroupInfoRefusal::TooLarge(self.limits.body)));
+        }
+        let request = GroupInfoRequest::decode(body).map_err(|error| self.refuse(error))?;
+        let user =
+            self.may_have_group_info(env, peer, &request).map_err(|reason| self.refuse(reason))?;
+        let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
+
+        let mut draft = Draft::new(&self.head);
+        for name in self.joiners.surplus(self.limits.joiners) {
+            draft.forget_joiner(name.clone());
+        }
+        let until = env.now.plus(self.limits.joiner_for);
+        draft.put(Record::Joiner(request.requesting_signature_key, Joiner { user }, until));
+        let response = GroupInfoResponse {
+            room: self.head.room.clone(),
+            answer: GroupInfoAnswer::Success(sealed),
+        };
+        Ok(self.step(draft, Change::None, response))
+    }
+
+    /// Who asks, if they may know (P-023, P-181, P-184, P-185).
+    fn may_have_group_info<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        request: &GroupInfoRequest,
+    ) -> Result<UserUri, GroupInfoRefusal> {
+        let suite = request.cipher_suite.known().ok_or(GroupInfoRefusal::Ciphersuite)?;
+        env.crypto.supports(suite).map_err(|_| GroupInfoRefusal::Ciphersuite)?;
+        let user = proposed::user(&Credential::from(&request.requesting_credential))?;
+        if !self.speaks_for(peer, &user) {
+            return Err(GroupInfoRefusal::Peer);
+        }
+        if self.is_blocked(&user) {
+            return Err(GroupInfoRefusal::Blocked);
+        }
+        if !policy::may_be_given_group_info(self.effective(), &user, Claims::BASIC, false) {
+            return Err(GroupInfoRefusal::NotAuthorized);
+        }
+        if !request.verify(env.crypto) {
+            return Err(GroupInfoRefusal::Signature);
+        }
+        Ok(user)
+    }
+
+    /// What the joiner needs, for its eyes only (P-186, P-187).
+    fn seal<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        request: &GroupInfoRequest,
+    ) -> Result<SealedGroupInfo, GroupInfoRefusal> {
+        let mut pending_proposals = Vec::new();
+        for pending in self.group.pending() {
+            let proposal = PublicMessage::decode(&pending.message)?;
+            pending_proposals.push(PendingProposal { proposal, accepted: pending.accepted_at });
+        }
+        let contents = GroupInfoRatchetTree {
+            group_info: GroupInfo::decode(&self.group.group_info())?,
+            ratchet_tree: RatchetTreeOption::Full(RatchetTree::decode(&self.group.ratchet_tree())?),
+            pending_proposals,
+        };
+        let key = self
+            .group
+            .external_senders()
+            .first()
+            .ok_or(Misuse::MissingKey("the external sender"))?;
+        let signer = env.keys.require(&key.signature_key, "the external sender")?;
+        let suite = request.cipher_suite.known().ok_or(GroupInfoRefusal::Ciphersuite)?;
+        if suite.signature_algorithm()
+            != openmls_traits::signatures::Signer::signature_scheme(&signer)
+        {
+            return Err(GroupInfoRefusal::Ciphersuite);
+        }
+        let encrypted = contents
+            .seal(env.crypto, suite, &request.group_info_public_key, &self.head.room)
+            .ok_or(GroupInfoRefusal::Key)?;
+        let hub_sender =
+            ExternalSender::basic(&key.signature_key, &ProviderUri::new(&self.domain()));
+        let cipher_suite = CipherSuite::from(suite);
+        let mut sealed =
+            SealedGroupInfo { cipher_suite, hub_sender, encrypted, signature: Vec::new() };
+        sealed.sign(&signer, &self.head.room)?;
+        Ok(sealed)
+    }
+}

@@ -1,0 +1,108 @@
+//! KeyPackages that pass through the hub (protocol, section 5.2): remembered, so that Welcomes find their way.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Keys, KeysClaimedRefusal, Refusal, Room, draft::Draft, expiring::Claim, record::Record,
+    room::Change,
+};
+use crate::{
+    codec::Wire,
+    env::{Crypto, Env, Peer, Timestamp},
+    machine::Step,
+    policy::RoleIndex,
+    provider::Package,
+    uri::Domain,
+    wire::{ClientMaterial, KeyMaterialRequest, KeyMaterialResponse},
+};
+
+impl Room {
+    /// Whether a request for key material may be passed on to the target's provider (P-012, P-072, Q-25): it names
+    /// this room, and whoever asks is a participant and speaks through its own provider.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn may_claim_keys(
+        &self,
+        peer: &Peer,
+        request: &KeyMaterialRequest,
+    ) -> Result<(), Refusal<KeysClaimedRefusal>> {
+        let head = request.head();
+        let user = &head.requesting_user;
+        let role = self.effective().role(user);
+        let reason = if !self.speaks_for(peer, user) {
+            KeysClaimedRefusal::Peer
+        } else if head.room.as_ref() != Some(&self.head.room) {
+            KeysClaimedRefusal::Room
+        } else if matches!(role, RoleIndex::NONE | RoleIndex::BANNED) || self.is_blocked(user) {
+            KeysClaimedRefusal::NotAParticipant
+        } else {
+            return Ok(());
+        };
+        Err(self.refuse(reason))
+    }
+
+    /// Key material of `provider` passes through on its way to a participant. Pass the response on once this is
+    /// applied.
+    ///
+    /// # Errors
+    /// If it is not the provider's to give, or repeats a KeyPackage (D-25, D-26).
+    pub fn keys_claimed<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        provider: &Domain,
+        response: &KeyMaterialResponse,
+    ) -> Result<Step<'_, Self, ()>, Refusal<KeysClaimedRefusal>> {
+        let mut draft = Draft::new(&self.head);
+        draft.expire(self, env.now);
+        let digest = Sha256::digest(response.encode()).into();
+        match self.claims_in(env, provider, response, &digest) {
+            Ok(claims) => {
+                let claim = Claim { provider: provider.clone(), response: digest };
+                for (reference, until) in claims {
+                    draft.put(Record::Claim(reference, claim.clone(), until));
+                }
+                Ok(self.step(draft, Change::None, ()))
+            }
+            Err(reason) => Err(self.refuse(reason)),
+        }
+    }
+
+    fn claims_in<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        provider: &Domain,
+        response: &KeyMaterialResponse,
+        digest: &[u8; 32],
+    ) -> Result<Vec<(Vec<u8>, Timestamp)>, KeysClaimedRefusal> {
+        if response.user.host() != provider.as_str() {
+            return Err(KeysClaimedRefusal::Peer);
+        }
+        let mut seen = BTreeSet::new();
+        let mut claims = Vec::new();
+        for client in &response.clients {
+            let ClientMaterial::KeyPackage(key_package) = &client.material else { continue };
+            let package = Package::check(
+                key_package.as_bytes(),
+                response.user.as_bytes(),
+                env.now,
+                env.crypto,
+            )
+            .map_err(KeysClaimedRefusal::KeyPackage)?;
+            let reference = package.reference().as_bytes().to_vec();
+            let before = self.claims.find(&reference, env.now);
+            if before.is_some_and(|claim| claim.response != *digest)
+                || !seen.insert(reference.clone())
+            {
+                return Err(KeysClaimedRefusal::Repeated);
+            }
+            claims.push((reference, package.not_after()));
+        }
+        if self.claims.len() + claims.len() > self.limits.claims {
+            return Err(KeysClaimedRefusal::TooMany(self.limits.claims));
+        }
+        Ok(claims)
+    }
+}

@@ -1,0 +1,337 @@
+//! The hub's own proposals (P-044, P-163): it cannot commit, so it asks the members, as an external sender.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use super::{
+    Keys, Refusal, Room, UpdateRefusal,
+    draft::Draft,
+    proposed::{Owned, People},
+    update::next_leaves,
+};
+use crate::{
+    codec::Wire,
+    delivery::{
+        ComponentOperation, ExternalProposal, LeafIndex, ProposalView, ProposeError, StagedCommit,
+    },
+    env::{Crypto, Env, Timestamp},
+    error::Misuse,
+    machine::Step,
+    policy::{self, Proposed, Queue, RoleIndex, View},
+    room::{ComponentId, ParticipantListUpdate, RoomState},
+    uri::UserUri,
+    wire::{FanoutEvent, FanoutMessage, PublicMessage},
+};
+
+/// The hub's entry of `external_senders`: the first, always.
+const HUB: u32 = 0;
+
+/// What the hub may want of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proposal {
+    /// A user leaves the participant list, and all its clients the group.
+    Remove(UserUri),
+    /// A user is banned, and all its clients leave the group.
+    Ban(UserUri),
+    /// A client that is lost leaves the group; its user stays.
+    RemoveClient(LeafIndex),
+}
+
+/// Why the hub's own proposals are not made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProposeRefusal {
+    /// The user is not listed, or there is no such client.
+    #[error("there is no such participant or client")]
+    Unknown,
+    /// The proposals cannot be made.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+    /// They would be refused from anybody (Q-48: the hub needs a role for it).
+    #[error(transparent)]
+    Refused(#[from] UpdateRefusal),
+    /// A key of the hub is missing.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+impl Room {
+    /// Proposes changes as the hub. They take effect at once, and the next commit has to contain them.
+    ///
+    /// # Errors
+    /// If the hub's role does not allow them, or they cannot stand with what waits.
+    pub fn propose<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        proposals: &[Proposal],
+    ) -> Result<Step<'_, Self, ()>, Refusal<ProposeRefusal>> {
+        let mut draft = Draft::new(&self.head);
+        let accepted = draft.stamp(env.now, &self.limits);
+        match self.draft_proposals(env, proposals, &mut draft, accepted) {
+            Ok(change) => Ok(self.step(draft, change, ())),
+            Err(reason) => Err(self.refuse(reason)),
+        }
+    }
+
+    fn draft_proposals<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        proposals: &[Proposal],
+        draft: &mut Draft,
+        accepted: Timestamp,
+    ) -> Result<super::room::Change, ProposeRefusal> {
+        let mut wanted = Vec::new();
+        for proposal in proposals {
+            match proposal {
+                Proposal::Remove(user) => {
+                    wanted.push(
+                        change_list(&self.committed, user, None).ok_or(ProposeRefusal::Unknown)?,
+                    );
+                    wanted.extend(clients(&self.leaves, user).map(ExternalProposal::Remove));
+                }
+                Proposal::Ban(user) => {
+                    let banned = Some(RoleIndex::BANNED);
+                    wanted.push(
+                        change_list(&self.committed, user, banned)
+                            .ok_or(ProposeRefusal::Unknown)?,
+                    );
+                    wanted.extend(clients(&self.leaves, user).map(ExternalProposal::Remove));
+                }
+                Proposal::RemoveClient(leaf) => wanted.push(ExternalProposal::Remove(*leaf)),
+            }
+        }
+        let sender = self.group.external_senders().first().ok_or(ProposeRefusal::Unknown)?;
+        let signer = env.keys.require(&sender.signature_key, "the external sender")?;
+        let messages = self.group.propose_as(&signer, HUB, &wanted)?;
+        let octets: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
+        let checked = self
+            .group
+            .check_proposals(env.crypto, env.now, &octets)
+            .map_err(UpdateRefusal::from)?;
+        let change = self.judge_proposals(checked, accepted)?;
+        let mut messages = read_all(&octets)?.into_iter();
+        if let Some(first) = messages.next() {
+            let event = FanoutEvent::Proposals { first, more: messages.collect() };
+            draft.event(
+                self,
+                &self.providers_of_leaves(),
+                &FanoutMessage { timestamp: accepted, event }.encode(),
+            );
+        }
+        Ok(change)
+    }
+
+    /// After an external commit, whose epoch knows none of what waited: the removals and bans are proposed again by
+    /// the hub, stapled to the commit (P-164, P-165, Q-46). Everything else lapses, and leaves the effective state.
+    ///
+    /// A removal that the hub may not make keeps the external commit off for a while, so that a member can commit it
+    /// first; after that the user stays blocked.
+    pub(super) fn reissue<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        staged: &mut StagedCommit,
+        leaves: &BTreeMap<LeafIndex, Option<UserUri>>,
+        next: &RoomState,
+        draft: &mut Draft,
+        accepted: Timestamp,
+    ) -> Result<Reissued, UpdateRefusal> {
+        let leaves = next_leaves(&self.leaves, leaves);
+        let fates = self.waiting_removals(next, &leaves);
+        let mut reissued = Reissued::default();
+        let mut effective = next.clone();
+        for (user, fate) in fates {
+            let wanted = fate.proposals(next, &leaves, &user);
+            if wanted.is_empty() {
+                continue;
+            }
+            let people = People { leaves: &leaves, servers: self.group.external_senders() };
+            match self.propose_again(
+                env,
+                staged,
+                &people,
+                View::new(next, &effective),
+                &wanted,
+                accepted,
+            ) {
+                Ok((messages, verdict)) => {
+                    reissued.messages.extend(messages);
+                    verdict.apply(&mut effective);
+                    reissued.effective = Some(effective.clone());
+                }
+                Err(_) if env.now < fate.accepted_at.plus(self.limits.removal_waits) => {
+                    return Err(UpdateRefusal::RemovalWaits);
+                }
+                Err(_) => {
+                    draft.head.blocked.insert(user.into());
+                }
+            }
+        }
+        Ok(reissued)
+    }
+
+    fn propose_again<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        staged: &mut StagedCommit,
+        people: &People<'_>,
+        view: View<'_>,
+        wanted: &[ExternalProposal],
+        accepted: Timestamp,
+    ) -> Result<(Vec<PublicMessage>, policy::Accepted), UpdateRefusal> {
+        let sender = people.servers.first().ok_or(Misuse::MissingKey("the external sender"))?;
+        let signer = env.keys.require(&sender.signature_key, "the external sender")?;
+        let views: Vec<ProposalView> = wanted.iter().map(view_of).collect();
+        let sender = crate::delivery::Sender::External(HUB);
+        let owned: Vec<Owned<'_>> =
+            views.iter().map(|content| people.read(sender, content)).collect::<Result<_, _>>()?;
+        let bundle: Vec<Proposed<'_>> = owned.iter().map(Owned::borrow).collect();
+        let queue = Queue { waiting: &[], rebuild: false };
+        let verdict = policy::judge_proposals(view, queue, &bundle)
+            .map_err(|denied| UpdateRefusal::Denied { denied, proposal: None })?;
+        let pending = staged
+            .propose_as(env.crypto, &signer, HUB, wanted, accepted)
+            .map_err(|_| Misuse::Crypto("the hub's proposal cannot be made"))?;
+        let octets: Vec<&[u8]> = pending.iter().map(|pending| pending.message.as_slice()).collect();
+        Ok((read_all(&octets)?, verdict))
+    }
+
+    /// Which users wait to be removed, banned, or rid of clients.
+    fn waiting_removals(
+        &self,
+        next: &RoomState,
+        leaves: &BTreeMap<LeafIndex, UserUri>,
+    ) -> BTreeMap<UserUri, Fate> {
+        let mut fates: BTreeMap<UserUri, Fate> = BTreeMap::new();
+        for pending in self.group.pending() {
+            let accepted_at = pending.accepted_at;
+            match &pending.content {
+                ProposalView::Remove(leaf) => {
+                    if let Some(user) =
+                        self.leaves.get(leaf).filter(|user| leaves.get(leaf) == Some(user))
+                    {
+                        fates
+                            .entry(user.clone())
+                            .or_insert_with(|| Fate::new(accepted_at))
+                            .clients
+                            .insert(*leaf);
+                    }
+                }
+                ProposalView::AppDataUpdate {
+                    component,
+                    operation: ComponentOperation::Update(data),
+                } if *component == ComponentId::PARTICIPANT_LIST.0 => {
+                    let Ok(update) = ParticipantListUpdate::decode(data) else { continue };
+                    let bans = update.changed.iter().filter(|(_, role)| *role == RoleIndex::BANNED);
+                    let gone = update.removed.iter().map(|place| (*place, None));
+                    for (place, role) in bans.map(|(place, role)| (*place, Some(*role))).chain(gone)
+                    {
+                        let listed = self
+                            .committed
+                            .participants()
+                            .get(place)
+                            .and_then(|listed| listed.user());
+                        if let Some(user) =
+                            listed.filter(|user| next.participants().find(user).is_some())
+                        {
+                            fates.entry(user).or_insert_with(|| Fate::new(accepted_at)).role =
+                                Some(role);
+                        }
+                    }
+                }
+                ProposalView::AppDataUpdate { .. }
+                | ProposalView::Add { .. }
+                | ProposalView::Update { .. }
+                | ProposalView::SelfRemove
+                | ProposalView::GroupContextExtensions(_)
+                | ProposalView::ExternalInit => {}
+            }
+        }
+        fates
+    }
+}
+
+/// What is proposed again after an external commit.
+#[derive(Debug, Default)]
+pub(super) struct Reissued {
+    /// The messages to staple.
+    pub(super) messages: Vec<PublicMessage>,
+    /// The effective state with them, if there are any.
+    pub(super) effective: Option<RoomState>,
+}
+
+/// What waits to happen to a user.
+#[derive(Debug)]
+struct Fate {
+    accepted_at: Timestamp,
+    /// Off the list, or another role.
+    role: Option<Option<RoleIndex>>,
+    clients: BTreeSet<LeafIndex>,
+}
+
+impl Fate {
+    fn new(accepted_at: Timestamp) -> Self {
+        Self { accepted_at, role: None, clients: BTreeSet::new() }
+    }
+
+    /// The same in an epoch with this list and these leaves. Who is removed or banned loses all clients there.
+    fn proposals(
+        &self,
+        room: &RoomState,
+        leaves: &BTreeMap<LeafIndex, UserUri>,
+        user: &UserUri,
+    ) -> Vec<ExternalProposal> {
+        match self.role.and_then(|role| change_list(room, user, role)) {
+            Some(change) => std::iter::once(change)
+                .chain(clients(leaves, user).map(ExternalProposal::Remove))
+                .collect(),
+            None => self.clients.iter().copied().map(ExternalProposal::Remove).collect(),
+        }
+    }
+}
+
+/// The leaves of a user.
+fn clients<'a>(
+    leaves: &'a BTreeMap<LeafIndex, UserUri>,
+    user: &'a UserUri,
+) -> impl Iterator<Item = LeafIndex> + use<'a> {
+    leaves.iter().filter(move |(_, of)| *of == user).map(|(leaf, _)| *leaf)
+}
+
+/// The update that gives a listed user a role, or takes it off the list.
+fn change_list(
+    room: &RoomState,
+    user: &UserUri,
+    role: Option<RoleIndex>,
+) -> Option<ExternalProposal> {
+    let place = room.participants().find(user)?.place;
+    let update = match role {
+        Some(role) => ParticipantListUpdate {
+            changed: vec![(place, role)],
+            ..ParticipantListUpdate::default()
+        },
+        None => ParticipantListUpdate { removed: vec![place], ..ParticipantListUpdate::default() },
+    };
+    let operation = ComponentOperation::Update(update.encode());
+    Some(ExternalProposal::AppDataUpdate { component: ComponentId::PARTICIPANT_LIST.0, operation })
+}
+
+fn view_of(proposal: &ExternalProposal) -> ProposalView {
+    match proposal {
+        ExternalProposal::Remove(leaf) => ProposalView::Remove(*leaf),
+        ExternalProposal::AppDataUpdate { component, operation } => {
+            ProposalView::AppDataUpdate { component: *component, operation: operation.clone() }
+        }
+        ExternalProposal::ExternalSenders(senders) => {
+            let change = crate::delivery::ExtensionsChange { external_senders: senders.clone() };
+            ProposalView::GroupContextExtensions(change)
+        }
+    }
+}
+
+fn read_all(messages: &[&[u8]]) -> Result<Vec<PublicMessage>, UpdateRefusal> {
+    messages
+        .iter()
+        .map(|octets| PublicMessage::decode(octets).map_err(UpdateRefusal::from))
+        .collect()
+}

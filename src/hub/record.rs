@@ -1,0 +1,122 @@
+//! The hub's own records, beside those of the delivery service: one type, so that what is loaded is what is settled.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    answered::Answer,
+    expiring::{Claim, Joiner},
+    log::Cursor,
+};
+use crate::{
+    env::Timestamp,
+    error::RestoreError,
+    machine::{Key, Records, record},
+    uri::{Domain, ParticipantUri, RoomUri},
+};
+
+/// What there is once in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The room.
+    pub(super) room: RoomUri,
+    /// The timestamp of the newest accepted event; the next one's is larger.
+    pub(super) last_timestamp: Timestamp,
+    /// How often the clock was found to have run ahead, and was followed back.
+    pub(super) clock_restarts: u32,
+    /// The number of the next event.
+    pub(super) next_event: u64,
+    /// The number of the oldest event whose body is stored.
+    pub(super) oldest_event: u64,
+    /// Who was removed or banned by a proposal that an external commit made void and that could not be issued again
+    /// blocked, whatever the list says.
+    pub(super) blocked: BTreeSet<ParticipantUri>,
+}
+
+/// A record of the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    Head(Head),
+    Answer(u64, Answer),
+    /// By KeyPackageRef; with the end of the KeyPackage's lifetime.
+    Claim(Vec<u8>, Claim, Timestamp),
+    /// By the signature key in the request; with the time until which the external commit is expected.
+    Joiner(Vec<u8>, Joiner, Timestamp),
+    Cursor(Domain, Cursor),
+}
+
+const HEAD: u8 = 0x01;
+const ANSWER: u8 = 0x02;
+const CURSOR: u8 = 0x03;
+const CLAIM: u8 = 0x04;
+const JOINER: u8 = 0x05;
+
+/// The key of an answer's record.
+pub(super) fn answer_key(number: u64) -> Key {
+    Key::new(ANSWER).u64(number)
+}
+
+/// The key of a claim's record.
+pub(super) fn claim_key(reference: &[u8]) -> Key {
+    Key::new(CLAIM).bytes(reference)
+}
+
+/// The key of a joiner's record.
+pub(super) fn joiner_key(signature_key: &[u8]) -> Key {
+    Key::new(JOINER).bytes(signature_key)
+}
+
+/// The record of the head, to be saved.
+pub(super) fn write_head(head: &Head) -> (Key, Option<Vec<u8>>) {
+    (Key::new(HEAD), Some(record::encode(head)))
+}
+
+/// The record of a cursor, to be saved.
+pub(super) fn write_cursor(provider: &Domain, cursor: &Cursor) -> (Key, Option<Vec<u8>>) {
+    (Key::new(CURSOR).bytes(provider.as_str().as_bytes()), Some(record::encode(cursor)))
+}
+
+impl Record {
+    /// The record, to be saved.
+    pub(super) fn write(&self) -> (Key, Option<Vec<u8>>) {
+        match self {
+            Self::Head(head) => write_head(head),
+            Self::Answer(number, answer) => (answer_key(*number), Some(record::encode(answer))),
+            Self::Claim(reference, claim, until) => {
+                (claim_key(reference), Some(record::encode(&(claim, until))))
+            }
+            Self::Joiner(signature_key, joiner, until) => {
+                (joiner_key(signature_key), Some(record::encode(&(joiner, until))))
+            }
+            Self::Cursor(provider, cursor) => write_cursor(provider, cursor),
+        }
+    }
+
+    /// All records of the hub's own kinds.
+    pub(super) fn load(records: &Records) -> Result<Vec<Self>, RestoreError> {
+        let head = records.single(HEAD).ok_or(RestoreError::Missing("the room"))?;
+        let mut loaded = vec![Self::Head(record::decode("the room", head)?)];
+        for (key, value) in records.kind(ANSWER) {
+            let number = key.fields().try_into().map_err(|_| RestoreError::Corrupt("an answer"))?;
+            loaded.push(Self::Answer(
+                u64::from_be_bytes(number),
+                record::decode("an answer", value)?,
+            ));
+        }
+        for (key, value) in records.kind(CURSOR) {
+            let provider =
+                Domain::parse(key.fields()).map_err(|_| RestoreError::Corrupt("a cursor"))?;
+            loaded.push(Self::Cursor(provider, record::decode("a cursor", value)?));
+        }
+        for (key, value) in records.kind(CLAIM) {
+            let (claim, until) = record::decode("a claim", value)?;
+            loaded.push(Self::Claim(key.fields().to_vec(), claim, until));
+        }
+        for (key, value) in records.kind(JOINER) {
+            let (joiner, until) = record::decode("a joiner", value)?;
+            loaded.push(Self::Joiner(key.fields().to_vec(), joiner, until));
+        }
+        Ok(loaded)
+    }
+}

@@ -1,0 +1,328 @@
+//! What the hub refuses, and what it answers then. Nothing has changed.
+
+use thiserror::Error;
+
+use super::proposed::Nobody;
+use crate::{
+    delivery::{CommitRefusal, ProposalRef, ProposalRefusal},
+    error::{DecodeError, Misuse},
+    machine::Revision,
+    policy::Denied,
+    provider::Unfit,
+    wire::{
+        self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse,
+        UpdateOutcome, UpdateRoomResponse,
+    },
+};
+
+/// A refusal, and the revision of the room that it was judged at. Where others may own the room, compare it with the
+/// store's before answering.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{reason}")]
+pub struct Refusal<R> {
+    /// Why.
+    pub reason: R,
+    /// What the verdict rests on.
+    pub judged_at: Revision,
+}
+
+/// What goes back to whoever asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer<R> {
+    /// A response of the endpoint, with HTTP status 200.
+    Response(R),
+    /// No response, only an HTTP status.
+    Status(u16),
+}
+
+/// Why an update is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UpdateRefusal {
+    /// The body is longer than the limit.
+    #[error("the body has more than {0} octets")]
+    TooLarge(usize),
+    /// The body does not decode.
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    /// The commit or the proposals are made for another epoch (P-113).
+    #[error("the room is in epoch {current}")]
+    WrongEpoch {
+        /// The epoch the room is in.
+        current: u64,
+    },
+    /// Whoever asks is not the provider, or the client, of whoever signed (D-23).
+    #[error("signed by a user of another provider or client")]
+    Peer,
+    /// The proposer or committer has been removed or banned (P-105, P-106).
+    #[error("the user has been removed or banned")]
+    Blocked,
+    /// A leaf or a sender is nobody that the room knows.
+    #[error(transparent)]
+    Nobody(#[from] Nobody),
+    /// An external commit by somebody who was not given the GroupInfo (P-182).
+    #[error("the joiner did not ask for the GroupInfo")]
+    UnknownJoiner,
+    /// The policy says no.
+    #[error("{denied}")]
+    Denied {
+        /// What it says.
+        denied: Denied,
+        /// The proposal concerned, if it has a name.
+        proposal: Option<ProposalRef>,
+    },
+    /// The delivery service refuses the proposals.
+    #[error(transparent)]
+    Proposals(ProposalRefusal),
+    /// The delivery service refuses the commit.
+    #[error(transparent)]
+    Commit(CommitRefusal),
+    /// A removal or a ban waits that the hub could not issue again after an external commit.
+    #[error("a removal waits that an external commit would undo")]
+    RemovalWaits,
+    /// A client is added with a KeyPackage that was claimed for another room, or one that cannot be routed.
+    #[error("a KeyPackage in it was not claimed for this room")]
+    ForeignKeyPackage,
+    /// A key of the hub is missing, or its cryptography fails.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+fn refs(refs: impl IntoIterator<Item = ProposalRef>) -> Vec<wire::ProposalRef> {
+    refs.into_iter().map(|reference| wire::ProposalRef::from(reference.0.as_slice())).collect()
+}
+
+impl UpdateRefusal {
+    /// What to answer (P-113 … P-115, Q-04, Q-17).
+    #[must_use]
+    pub fn answer(&self) -> Answer<UpdateRoomResponse> {
+        let invalid = |names: Vec<ProposalRef>| UpdateOutcome::InvalidProposal(refs(names));
+        let outcome = match self {
+            Self::TooLarge(_) => return Answer::Status(413),
+            Self::Malformed(_) => return Answer::Status(400),
+            Self::Misuse(_) => return Answer::Status(500),
+            Self::WrongEpoch { current } => UpdateOutcome::WrongEpoch { current_epoch: *current },
+            Self::Denied { denied, proposal } if denied.is_invalid() => {
+                invalid(proposal.iter().cloned().collect())
+            }
+            Self::Proposals(refusal) => match refusal {
+                ProposalRefusal::WrongEpoch { current } => {
+                    UpdateOutcome::WrongEpoch { current_epoch: *current }
+                }
+                ProposalRefusal::Empty | ProposalRefusal::TooMany { .. } => {
+                    UpdateOutcome::NotAllowed
+                }
+                ProposalRefusal::Refused(refused)
+                    if refused.iter().all(|it| it.fault.is_conflict()) =>
+                {
+                    UpdateOutcome::NotAllowed
+                }
+                ProposalRefusal::Refused(refused) => {
+                    invalid(refused.iter().filter_map(|it| it.reference.clone()).collect())
+                }
+            },
+            Self::Commit(refusal) => match refusal {
+                CommitRefusal::WrongEpoch { current } => {
+                    UpdateOutcome::WrongEpoch { current_epoch: *current }
+                }
+                CommitRefusal::Malformed(_) => return Answer::Status(400),
+                CommitRefusal::UnknownReference(names) => invalid(names.clone()),
+                CommitRefusal::Proposal { reference, .. } => {
+                    invalid(reference.iter().cloned().collect())
+                }
+                CommitRefusal::Components(_) | CommitRefusal::External(_) => invalid(Vec::new()),
+                CommitRefusal::WireFormat
+                | CommitRefusal::ContentType
+                | CommitRefusal::WrongGroup
+                | CommitRefusal::Sender
+                | CommitRefusal::Signature
+                | CommitRefusal::SafeAad
+                | CommitRefusal::Missing(_)
+                | CommitRefusal::NoPath
+                | CommitRefusal::Unsupported { .. }
+                | CommitRefusal::Path(_)
+                | CommitRefusal::Welcome(_)
+                | CommitRefusal::GroupInfo(_)
+                | CommitRefusal::Tree
+                | CommitRefusal::Engine => UpdateOutcome::NotAllowed,
+            },
+            Self::Peer
+            | Self::Blocked
+            | Self::Nobody(_)
+            | Self::UnknownJoiner
+            | Self::Denied { .. }
+            | Self::RemovalWaits
+            | Self::ForeignKeyPackage => UpdateOutcome::NotAllowed,
+        };
+        Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })
+    }
+
+    /// The names of what a commit left out stand in the description, for whoever can read it (D-83).
+    fn description(&self) -> ErrorDescription {
+        let mut text = self.to_string();
+        if let Self::Commit(CommitRefusal::Missing(names)) = self {
+            for name in names {
+                text.push(' ');
+                text.extend(name.0.iter().map(|octet| format!("{octet:02x}")));
+            }
+        }
+        ErrorDescription::shortened(&text)
+    }
+}
+
+impl From<ProposalRefusal> for UpdateRefusal {
+    fn from(refusal: ProposalRefusal) -> Self {
+        match refusal {
+            ProposalRefusal::WrongEpoch { current } => Self::WrongEpoch { current },
+            other @ (ProposalRefusal::Empty
+            | ProposalRefusal::TooMany { .. }
+            | ProposalRefusal::Refused(_)) => Self::Proposals(other),
+        }
+    }
+}
+
+/// Why a message is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SubmitRefusal {
+    /// The body is longer than the limit.
+    #[error("the body has more than {0} octets")]
+    TooLarge(usize),
+    /// The body does not decode, or the message is no application message (P-120).
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    /// Whoever asks is not the provider, or the client, of the sender it names (D-23).
+    #[error("the sender is a user of another provider or client")]
+    Peer,
+    /// The message is for another group.
+    #[error("made for another group")]
+    WrongGroup,
+    /// The epoch is older than the room accepts (P-124, Q-111).
+    #[error("the room is in epoch {current}")]
+    EpochTooOld {
+        /// The epoch the room is in.
+        current: u64,
+    },
+    /// The epoch is yet to come (P-125).
+    #[error("made for an epoch that is yet to come")]
+    EpochTooNew,
+    /// The sender is not an active participant who may send (P-015, P-121).
+    #[error("the user is not an active participant who may send")]
+    Denied,
+    /// The sender has been removed or banned (P-104).
+    #[error("the user has been removed or banned")]
+    Blocked,
+    /// Somebody else has submitted the same ciphertext.
+    #[error("the same message has been submitted under another name")]
+    Resubmitted,
+    /// The authenticated data is not Safe AAD with what the group requires (E-050, Q-59).
+    #[error("the authenticated data is not the Safe AAD that the group requires")]
+    SafeAad,
+    /// A key of the hub is missing, or its cryptography fails.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+impl SubmitRefusal {
+    /// What to answer (P-124, P-125, Q-04).
+    #[must_use]
+    pub fn answer(&self) -> Answer<SubmitMessageResponse> {
+        match self {
+            Self::TooLarge(_) => Answer::Status(413),
+            Self::Malformed(_) => Answer::Status(400),
+            Self::Misuse(_) => Answer::Status(500),
+            Self::EpochTooOld { current } => {
+                Answer::Response(SubmitMessageResponse::EpochTooOld { current_epoch: *current })
+            }
+            Self::Peer
+            | Self::WrongGroup
+            | Self::EpochTooNew
+            | Self::Denied
+            | Self::Blocked
+            | Self::Resubmitted
+            | Self::SafeAad => Answer::Response(SubmitMessageResponse::NotAllowed),
+        }
+    }
+}
+
+/// Why the GroupInfo is not given out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum GroupInfoRefusal {
+    /// The body is longer than the limit.
+    #[error("the body has more than {0} octets")]
+    TooLarge(usize),
+    /// The body does not decode.
+    #[error(transparent)]
+    Malformed(#[from] DecodeError),
+    /// The ciphersuite is not one of this hub's (P-184).
+    #[error("the ciphersuite is not supported")]
+    Ciphersuite,
+    /// The signature is not that of the key in the request (P-185).
+    #[error("the signature does not verify")]
+    Signature,
+    /// Whoever asks is not the provider, or the client, of the user in the credential.
+    #[error("the user is of another provider or client")]
+    Peer,
+    /// The credential names nobody.
+    #[error(transparent)]
+    Nobody(#[from] Nobody),
+    /// The policy does not let this user join (P-023).
+    #[error("the user may not join")]
+    NotAuthorized,
+    /// The user has been removed or banned.
+    #[error("the user has been removed or banned")]
+    Blocked,
+    /// Nothing can be sealed to the key in the request.
+    #[error("the public key in the request is not one of its ciphersuite")]
+    Key,
+    /// A key of the hub is missing, or its cryptography fails.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+impl GroupInfoRefusal {
+    /// What to answer (P-188, Q-04): whoever may not know gets `notAuthorized`, whatever the reason.
+    #[must_use]
+    pub fn answer(&self, room: &crate::uri::RoomUri) -> Answer<GroupInfoResponse> {
+        match self {
+            Self::TooLarge(_) => Answer::Status(413),
+            Self::Malformed(_) => Answer::Status(400),
+            Self::Misuse(_) => Answer::Status(500),
+            Self::Ciphersuite
+            | Self::Signature
+            | Self::Peer
+            | Self::Nobody(_)
+            | Self::NotAuthorized
+            | Self::Blocked
+            | Self::Key => Answer::Response(GroupInfoResponse {
+                room: room.clone(),
+                answer: GroupInfoAnswer::NotAuthorized,
+            }),
+        }
+    }
+}
+
+/// Why a response with key material is not passed on (D-25, D-26).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeysClaimedRefusal {
+    /// The user is of another provider.
+    #[error("the user is of another provider")]
+    Peer,
+    /// The request names another room, or none (P-074).
+    #[error("asked for another room, or for none")]
+    Room,
+    /// Whoever asks is no participant.
+    #[error("whoever asks is not a participant")]
+    NotAParticipant,
+    /// A KeyPackage in it has been handed out before.
+    #[error("a KeyPackage in it has been handed out before")]
+    Repeated,
+    /// A KeyPackage in it is not one of that user's, valid now.
+    #[error("a KeyPackage in it is not a valid one of that user: {0}")]
+    KeyPackage(#[from] Unfit),
+    /// The room remembers as many KeyPackages as it may.
+    #[error("more than {0} KeyPackages are outstanding")]
+    TooMany(usize),
+}

@@ -1,0 +1,336 @@
+//! The room's state in memory, and how it comes back from records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Action, Refusal,
+    answered::Answered,
+    draft::Draft,
+    expiring::{Claim, Expiring, Joiner},
+    log::Log,
+    proposed::{self, People},
+    record::{Head, Record},
+};
+use crate::{
+    delivery::{self, Group, LeafIndex, StagedCommit, StagedProposals},
+    env::{Limits, Peer, Timestamp},
+    error::RestoreError,
+    machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
+    policy::{self, Accepted, Proposed, Queue, Verdict, View},
+    room::{ComponentId, RoomState},
+    uri::{Domain, ParticipantUri, RoomUri, UserUri},
+};
+
+/// A room at its hub: the unit of lock, shard, eviction and recovery. See the [module](super) for what it does.
+#[derive(Debug)]
+pub struct Room {
+    pub(super) limits: Limits,
+    pub(super) revision: Revision,
+    pub(super) head: Head,
+    pub(super) group: Group,
+    /// The user of each leaf of the committed tree.
+    pub(super) leaves: BTreeMap<LeafIndex, UserUri>,
+    /// The room of the current epoch.
+    pub(super) committed: RoomState,
+    /// The same with all that waits; none while nothing waits.
+    pub(super) effective: Option<RoomState>,
+    pub(super) answered: Answered,
+    /// By KeyPackageRef.
+    pub(super) claims: Expiring<Claim>,
+    /// By the signature key in the request.
+    pub(super) joiners: Expiring<Joiner>,
+    pub(super) log: Log,
+    /// The providers that application messages go to, once somebody has asked since the last change.
+    pub(super) audience: Option<BTreeSet<Domain>>,
+}
+
+/// What a step of the room has decided.
+#[derive(Debug)]
+pub struct Staged {
+    draft: Draft,
+    change: Change,
+}
+
+/// What happens to the group and the two states of the room.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// Nothing.
+    None,
+    /// Proposals wait for a commit.
+    Proposals(Box<StagedProposals>, Box<Accepted>),
+    /// The room enters its next epoch.
+    Commit(
+        Box<StagedCommit>,
+        Box<Verdict>,
+        BTreeMap<LeafIndex, Option<UserUri>>,
+        Option<Box<RoomState>>,
+    ),
+}
+
+/// How the delivery service is to treat this room's components.
+pub(super) fn delivery_config(limits: &Limits) -> delivery::Config {
+    delivery::Config {
+        mergeable: BTreeSet::from([ComponentId::PARTICIPANT_LIST.0, ComponentId::JOIN_LINKS.0]),
+        pending: limits.pending_proposals,
+        bundle: limits.bundle,
+    }
+}
+
+impl Room {
+    /// The room that was saved. Verifies no signature and asks no clock. Records of events need not be among
+    /// `records`.
+    ///
+    /// # Errors
+    /// If the records are not those of a room.
+    pub fn restore(records: &Records, limits: &Limits) -> Result<Self, RestoreError> {
+        let group = Group::restore(records, &delivery_config(limits))?;
+        let loaded = Record::load(records)?;
+        let head = loaded.iter().find_map(|record| match record {
+            Record::Head(head) => Some(head.clone()),
+            Record::Answer(..) | Record::Claim(..) | Record::Joiner(..) | Record::Cursor(..) => {
+                None
+            }
+        });
+        let head = head.ok_or(RestoreError::Missing("the room"))?;
+        let mut room =
+            Self::assemble(head, group, limits).map_err(|()| RestoreError::Corrupt("the group"))?;
+        room.revision = records.revision;
+        for record in loaded {
+            room.set(record);
+        }
+        Ok(room)
+    }
+
+    /// A room around a group, with the effective state derived from what waits in it.
+    pub(super) fn assemble(head: Head, group: Group, limits: &Limits) -> Result<Self, ()> {
+        let mut leaves = BTreeMap::new();
+        for member in group.members() {
+            leaves.insert(member.leaf, proposed::user(member.credential).map_err(|_| ())?);
+        }
+        let components =
+            group.components().iter().map(|(id, data)| (ComponentId(*id), data.clone())).collect();
+        let committed = RoomState::from_components(components, leaves.values()).map_err(|_| ())?;
+        let mut room = Self {
+            limits: limits.clone(),
+            revision: Revision::NONE,
+            head,
+            group,
+            leaves,
+            committed,
+            effective: None,
+            answered: Answered::default(),
+            claims: Expiring::default(),
+            joiners: Expiring::default(),
+            log: Log::default(),
+            audience: None,
+        };
+        room.effective = room.with_all_that_waits();
+        Ok(room)
+    }
+
+    /// Takes a record of the hub's own over.
+    pub(super) fn set(&mut self, record: Record) {
+        match record {
+            Record::Head(head) => self.head = head,
+            Record::Answer(number, answer) => self.answered.insert(number, answer),
+            Record::Claim(reference, claim, until) => self.claims.insert(reference, claim, until),
+            Record::Joiner(signature_key, joiner, until) => {
+                self.joiners.insert(signature_key, joiner, until)
+            }
+            Record::Cursor(provider, cursor) => {
+                self.log.cursors.insert(provider, cursor);
+            }
+        }
+    }
+
+    /// The effective state, from what was accepted and waits.
+    fn with_all_that_waits(&self) -> Option<RoomState> {
+        let people = self.people();
+        let waiting: Vec<_> = self
+            .group
+            .pending()
+            .filter_map(|pending| people.read(pending.sender, &pending.content).ok())
+            .collect();
+        if waiting.is_empty() {
+            return None;
+        }
+        let waiting: Vec<Proposed<'_>> = waiting.iter().map(proposed::Owned::borrow).collect();
+        Some(policy::assume(&self.committed, &waiting))
+    }
+
+    /// The room.
+    #[must_use]
+    pub fn uri(&self) -> &RoomUri {
+        &self.head.room
+    }
+
+    /// The revision that storage holds of it.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The epoch it is in.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.group.epoch()
+    }
+
+    /// The GroupContext of this epoch, as every member has it.
+    #[must_use]
+    pub fn group_context(&self) -> &[u8] {
+        self.group.group_context()
+    }
+
+    /// What the GroupContext of this epoch says.
+    #[must_use]
+    pub fn committed(&self) -> &RoomState {
+        &self.committed
+    }
+
+    /// The same with everything accepted that waits for a commit: what rights and limits are judged by.
+    #[must_use]
+    pub fn effective(&self) -> &RoomState {
+        self.effective.as_ref().unwrap_or(&self.committed)
+    }
+
+    /// How many proposals wait for a commit.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.group.pending().count()
+    }
+
+    /// The users of all member clients, by leaf.
+    pub fn members(&self) -> impl Iterator<Item = (LeafIndex, &UserUri)> {
+        self.leaves.iter().map(|(leaf, user)| (*leaf, user))
+    }
+
+    pub(super) fn people(&self) -> People<'_> {
+        People { leaves: &self.leaves, servers: self.group.external_senders() }
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View::new(&self.committed, self.effective())
+    }
+
+    /// The domain of this hub.
+    pub(super) fn domain(&self) -> Domain {
+        self.head.room.domain()
+    }
+
+    /// Whether a user's clients are to be kept out, whatever the list says.
+    pub(super) fn is_blocked(&self, user: &UserUri) -> bool {
+        self.head.blocked.contains(&ParticipantUri::User(user.clone()))
+    }
+
+    /// Whether `peer` may speak for `user`: its provider, or one of its clients here (D-23).
+    pub(super) fn speaks_for(&self, peer: &Peer, user: &UserUri) -> bool {
+        match peer {
+            Peer::Server(domain) => user.host() == domain.as_str() && *domain != self.domain(),
+            Peer::Client(_, own) => own == user && own.host() == self.head.room.host(),
+        }
+    }
+
+    /// The providers of all leaves: whom handshakes go to (P-177).
+    pub(super) fn providers_of_leaves(&self) -> BTreeSet<Domain> {
+        let hosts: BTreeSet<&str> = self.leaves.values().map(UserUri::host).collect();
+        hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect()
+    }
+
+    pub(super) fn refuse<R, F: From<R>>(&self, reason: R) -> Refusal<F> {
+        Refusal { reason: reason.into(), judged_at: self.revision }
+    }
+
+    /// The first time after `after` that something is over or due.
+    pub(super) fn wake_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let times = [
+            self.answered.next_expiry(after, &self.limits),
+            self.joiners.next_expiry(after),
+            self.claims.next_expiry(after),
+            self.log.next_retry(after),
+        ];
+        times.into_iter().flatten().min()
+    }
+
+    /// An answer that writes nothing.
+    pub(super) fn unchanged<R>(&mut self, reply: R) -> Step<'_, Self, R> {
+        let changes = Changes {
+            base: self.revision,
+            next: self.revision,
+            wake_at: self.wake_after(Timestamp(0)),
+            ..Changes::default()
+        };
+        let staged = Staged { draft: Draft::new(&self.head), change: Change::None };
+        Step::new(self, staged, changes, Outcome { reply, actions: Vec::new() })
+    }
+
+    /// A step that does what was drafted.
+    pub(super) fn step<R>(&mut self, draft: Draft, change: Change, reply: R) -> Step<'_, Self, R> {
+        self.step_at(Timestamp(0), draft, change, reply)
+    }
+
+    /// The same, where everything that was over or due by `done` has been dealt with.
+    pub(super) fn step_at<R>(
+        &mut self,
+        done: Timestamp,
+        mut draft: Draft,
+        change: Change,
+        reply: R,
+    ) -> Step<'_, Self, R> {
+        let mut writes = draft.writes();
+        match &change {
+            Change::None => {}
+            Change::Proposals(staged, _) => writes.extend(staged.writes().iter().cloned()),
+            Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
+        }
+        let wake_at =
+            [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
+        let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
+        let outcome = Outcome { reply, actions: draft.notifications() };
+        Step::new(self, Staged { draft, change }, changes, outcome)
+    }
+}
+
+impl sealed::Machine for Room {
+    type Staged = Staged;
+
+    fn settle(&mut self, staged: Staged) {
+        let Staged { draft, change } = staged;
+        match change {
+            Change::None if draft.is_empty() => return,
+            Change::None => {}
+            Change::Proposals(staged, accepted) => {
+                self.group.accept_proposals(*staged);
+                let mut effective = self.effective.take().unwrap_or_else(|| self.committed.clone());
+                accepted.apply(&mut effective);
+                self.effective = Some(effective);
+                self.audience = None;
+            }
+            Change::Commit(staged, verdict, leaves, effective) => {
+                self.group.accept_commit(*staged);
+                verdict.apply(&mut self.committed);
+                self.effective = effective.map(|state| *state);
+                for (leaf, user) in leaves {
+                    match user {
+                        Some(user) => self.leaves.insert(leaf, user),
+                        None => self.leaves.remove(&leaf),
+                    };
+                }
+                self.audience = None;
+            }
+        }
+        draft.settle(self);
+        self.revision = self.revision.next();
+    }
+
+    fn undo(&mut self) {}
+}
+
+impl Machine for Room {
+    type Action = Action;
+}
+
+/// The queue as the policy sees it.
+pub(super) fn queue<'a>(waiting: &'a [Proposed<'a>], rebuild: bool) -> Queue<'a> {
+    Queue { waiting, rebuild }
+}

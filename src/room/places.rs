@@ -1,0 +1,231 @@
+//! From a URI to its place in a list whose octets are kept elsewhere.
+
+use std::hash::{DefaultHasher, Hasher};
+
+/// An open-addressing table of places.
+///
+/// No `HashMap`: the table owns no keys, it renumbers places in one pass when an entry goes, and its order shows
+/// nowhere. Who may add participants could choose URIs that collide, so a chain that grows too long makes the table
+/// anew with another seed; URIs that collide under several seeds cannot be found in practice.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    seed: u64,
+    /// A power of two of them, at most half in use.
+    slots: Vec<Slot>,
+    used: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    hash: u32,
+    /// [`FREE`] if nothing is here.
+    place: u32,
+}
+
+const FREE: u32 = u32::MAX;
+
+/// Never seen by chance in a table that is half empty.
+const LONGEST_CHAIN: usize = 256;
+
+/// Tables tried before a long chain is put up with.
+const SEEDS: u64 = 8;
+
+impl Places {
+    pub(super) const fn new() -> Self {
+        Self { seed: 0, slots: Vec::new(), used: 0 }
+    }
+
+    pub(super) fn with_capacity(entries: usize) -> Self {
+        let mut places = Self::new();
+        places.grow(entries);
+        places
+    }
+
+    /// The place whose URI is `uri`, `same` comparing it with the one at a place.
+    pub(super) fn find(&self, uri: &[u8], same: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = self.hash(uri);
+        self.chain(hash)
+            .map_while(|slot| self.slots.get(slot).filter(|slot| slot.place != FREE))
+            .find(|slot| slot.hash == hash && same(slot.place))
+            .map(|slot| slot.place)
+    }
+
+    /// Adds a place, unless its URI is in the table already; tells whether it did. `uri_at` gives the URI of every
+    /// place, this one too.
+    pub(super) fn insert<'u>(
+        &mut self,
+        uri: &[u8],
+        place: u32,
+        uri_at: impl Fn(u32) -> Option<&'u [u8]>,
+    ) -> bool {
+        self.grow(self.used + 1);
+        let hash = self.hash(uri);
+        for (length, at) in self.chain(hash).enumerate() {
+            let Some(slot) = self.slots.get_mut(at) else { break };
+            if slot.place == FREE {
+                *slot = Slot { hash, place };
+                self.used += 1;
+                if length > LONGEST_CHAIN {
+                    self.reseed(uri_at);
+                }
+                return true;
+            }
+            if slot.hash == hash && uri_at(slot.place) == Some(uri) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Forgets some places, given in ascending order, and renumbers the others; `uri_at` still knows them all.
+    pub(super) fn remove<'u>(&mut self, removed: &[u32], uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
+        for &place in removed {
+            if let Some(uri) = uri_at(place) {
+                self.take(self.hash(uri), place);
+            }
+        }
+        match removed {
+            &[only] => {
+                for slot in &mut self.slots {
+                    slot.place -= u32::from(slot.place > only && slot.place != FREE);
+                }
+            }
+            _ => {
+                for slot in self.slots.iter_mut().filter(|slot| slot.place != FREE) {
+                    let before = removed.partition_point(|&gone| gone < slot.place);
+                    slot.place -= u32::try_from(before).unwrap_or(0);
+                }
+            }
+        }
+    }
+
+    fn hash(&self, uri: &[u8]) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.seed);
+        hasher.write(uri);
+        let hash = hasher.finish();
+        (hash ^ hash >> 32) as u32
+    }
+
+    fn mask(&self) -> usize {
+        self.slots.len().wrapping_sub(1)
+    }
+
+    /// The slots to look at for a hash, in order; none in an empty table.
+    fn chain(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
+        let mask = self.mask();
+        (0..self.slots.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
+    }
+
+    /// Puts a slot at the end of its chain, and tells how long the chain was.
+    fn put(&mut self, new: Slot) -> usize {
+        for (length, at) in self.chain(new.hash).enumerate() {
+            if let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.place == FREE) {
+                *slot = new;
+                return length;
+            }
+        }
+        0
+    }
+
+    /// Takes a place out and closes its chain.
+    fn take(&mut self, hash: u32, place: u32) {
+        let found = self
+            .chain(hash)
+            .find(|&at| self.slots.get(at).is_none_or(|it| it.place == place || it.place == FREE));
+        let Some(mut hole) = found else { return };
+        let mask = self.mask();
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let Some(&next) = self.slots.get(at).filter(|next| next.place != FREE) else { break };
+            // A slot may fill the hole if its chain starts at or before it.
+            let home = next.hash as usize & mask;
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                if let Some(slot) = self.slots.get_mut(hole) {
+                    *slot = next;
+                }
+                hole = at;
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(hole) {
+            slot.place = FREE;
+            self.used -= 1;
+        }
+    }
+
+    fn grow(&mut self, entries: usize) {
+        if entries * 2 <= self.slots.len() {
+            return;
+        }
+        let room = vec![Slot { hash: 0, place: FREE }; (entries * 2).next_power_of_two().max(16)];
+        for slot in std::mem::replace(&mut self.slots, room) {
+            if slot.place != FREE {
+                self.put(slot);
+            }
+        }
+    }
+
+    /// Makes the table anew with other seeds until no chain is too long.
+    fn reseed<'u>(&mut self, uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
+        while self.seed < SEEDS {
+            self.seed += 1;
+            let old = self.slots.clone();
+            self.slots.fill(Slot { hash: 0, place: FREE });
+            let mut longest = 0;
+            for slot in old.iter().filter(|slot| slot.place != FREE) {
+                let hash = uri_at(slot.place).map_or(slot.hash, |uri| self.hash(uri));
+                longest = longest.max(self.put(Slot { hash, place: slot.place }));
+            }
+            if longest <= LONGEST_CHAIN {
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever keys there are, all are found where they are, also when some have gone.
+    fn hold(uris: &[Vec<u8>]) -> Places {
+        let at = |place: u32| uris.get(place as usize).map(Vec::as_slice);
+        let mut places = Places::new();
+        for (place, uri) in uris.iter().enumerate() {
+            assert!(places.insert(uri, place as u32, at));
+            assert!(!places.insert(uri, FREE, at), "twice");
+        }
+        let full = places.clone();
+        let removed = [0, 5, uris.len() as u32 - 1];
+        places.remove(&removed, at);
+        let kept: Vec<u32> = (0..uris.len() as u32).filter(|it| !removed.contains(it)).collect();
+        for (place, &old) in kept.iter().enumerate() {
+            let same = |it: u32| kept.get(it as usize) == Some(&old);
+            assert_eq!(places.find(&uris[old as usize], same), Some(place as u32));
+        }
+        for gone in removed {
+            let same = |it: u32| kept.get(it as usize) == Some(&gone);
+            assert_eq!(places.find(&uris[gone as usize], same), None);
+        }
+        full
+    }
+
+    #[test]
+    fn places_are_found_renumbered_and_forgotten() {
+        let uris: Vec<_> = (0..3000_u32).map(|number| number.to_be_bytes().to_vec()).collect();
+        assert_eq!(hold(&uris).seed, 0);
+    }
+
+    /// D-55: names chosen to collide cost one new table, not a long search for everybody.
+    #[test]
+    fn names_that_collide_make_the_table_anew() {
+        let slots = 1023;
+        let colliding: Vec<_> = (0_u64..)
+            .map(|number| number.to_be_bytes().to_vec())
+            .filter(|uri| Places::new().hash(uri) & slots == 7)
+            .take(400)
+            .collect();
+        assert_ne!(hold(&colliding).seed, 0);
+    }
+}

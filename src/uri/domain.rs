@@ -1,0 +1,61 @@
+//! Domain names of providers and hosts.
+
+use std::sync::Arc;
+
+use super::UriError;
+
+/// The longest domain name, in octets.
+const MAX_DOMAIN: usize = 253;
+/// The longest label of a domain name, in octets.
+const MAX_LABEL: usize = 63;
+
+/// The domain name of a provider, in lower case: `a.example`.
+///
+/// Internationalised names are in their ASCII form (`xn--…`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Domain(Arc<str>);
+
+impl Domain {
+    /// Reads a domain name in its strict form.
+    ///
+    /// # Errors
+    /// If it is anything else.
+    pub fn parse(domain: impl AsRef<[u8]>) -> Result<Self, UriError> {
+        check(domain.as_ref()).map(|domain| Self(domain.into()))
+    }
+}
+
+/// Checks a host and gives it as text.
+pub(super) fn check(host: &[u8]) -> Result<&str, UriError> {
+    let host = std::str::from_utf8(host).map_err(|_| UriError::Label)?;
+    if host.is_empty() || host.len() > MAX_DOMAIN {
+        return Err(UriError::Host);
+    }
+    let mut last = "";
+    for label in host.split('.') {
+        let listed = label.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if label.is_empty()
+            || label.len() > MAX_LABEL
+            || !listed
+            || label.starts_with('-')
+            || label.ends_with('-')
+        {
+            return Err(UriError::Label);
+        }
+        last = label;
+    }
+    // No top-level domain starts with a digit; IPv4 addresses do, in whatever notation.
+    if last.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(UriError::Host);
+    }
+    Ok(host)
+}
+
+impl Domain {
+    /// A host that [`check`] passed.
+    pub(super) fn checked(host: &str) -> Self {
+        Self(host.into())
+    }
+}
+
+super::kinds::text_impls!(Domain);

@@ -1,1 +1,3 @@
 //! The integration tests, one binary: two cores link it once.
+
+mod directory;

@@ -122,6 +122,13 @@ impl Context {
         }
     }
 
+    /// The content of the dictionary extension.
+    pub(super) fn dictionary(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_dictionary(&self.components, &mut out);
+        out
+    }
+
     /// The data of an extension, the dictionary excepted.
     pub(super) fn extension(&self, kind: u16) -> Option<&[u8]> {
         self.extensions.iter().find(|(other, _)| *other == kind).map(|(_, data)| data.as_slice())

@@ -19,8 +19,8 @@ use openmls::{
     treesync::RatchetTreeIn,
 };
 use openmls_traits::crypto::OpenMlsCrypto;
-use serde::de::DeserializeOwned;
-use tls_codec::{DeserializeBytes, Serialize as _};
+use serde::{Serialize, de::DeserializeOwned};
+use tls_codec::DeserializeBytes;
 
 use super::{
     context::Context,
@@ -104,22 +104,20 @@ impl Engine {
     }
 
     /// The octets of the GroupContext.
-    pub(super) fn context(&self) -> Option<Vec<u8>> {
-        self.group.group_context().tls_serialize_detached().ok()
+    pub(super) fn context(&self) -> Vec<u8> {
+        octets(self.group.group_context())
     }
 
     /// All leaves.
     pub(super) fn leaves(&self) -> impl Iterator<Item = (LeafIndex, Option<RawLeaf>)> {
         self.group.treesync().full_leaves().map(|(index, leaf)| {
-            let octets = leaf.tls_serialize_detached().ok();
-            let leaf = octets.and_then(|octets| decode_exact(&octets, read_leaf).ok());
-            (LeafIndex(index.u32()), leaf)
+            (LeafIndex(index.u32()), decode_exact(&octets(leaf), read_leaf).ok())
         })
     }
 
     /// `optional<Node> ratchet_tree<V>`.
     pub(super) fn ratchet_tree(&self) -> Vec<u8> {
-        self.group.export_ratchet_tree().tls_serialize_detached().unwrap_or_default()
+        octets(&self.group.export_ratchet_tree())
     }
 
     /// Verifies a standalone proposal. Group, epoch and SafeAAD of the frame have been checked.
@@ -131,7 +129,7 @@ impl Engine {
         message: &[u8],
     ) -> Result<Verified, ProposalFault> {
         if matches!(frame.sender, FrameSender::External(_)) && frame.is_component_update() {
-            return external::verify_frame(crypto, context, frame).map(Verified);
+            return Self::verify_external(crypto, context, frame);
         }
         match self.process(crypto, message) {
             Ok(
@@ -148,6 +146,16 @@ impl Engine {
             Err(EngineFault::Signature) => Err(ProposalFault::Signature),
             Err(EngineFault::Other) => Err(ProposalFault::Engine),
         }
+    }
+
+    /// Verifies a proposal of an external sender that is no Add, for the epoch of `context`: the engine's own or the
+    /// next one.
+    pub(super) fn verify_external(
+        crypto: &impl OpenMlsCrypto,
+        context: &Context,
+        frame: &Frame<'_>,
+    ) -> Result<Verified, ProposalFault> {
+        external::verify_frame(crypto, context, frame).map(Verified)
     }
 
     /// Lets commits reference a proposal.
@@ -239,13 +247,13 @@ impl Engine {
     }
 
     /// All of the group but its queue.
-    pub(super) fn parts(&self) -> Option<Parts> {
-        Some(Parts {
-            tree: postcard::to_allocvec(self.group.treesync()).ok()?,
-            context: postcard::to_allocvec(self.group.group_context()).ok()?,
+    pub(super) fn parts(&self) -> Parts {
+        Parts {
+            tree: write(self.group.treesync()),
+            context: write(self.group.group_context()),
             interim_transcript_hash: self.interim_transcript_hash.clone(),
-            confirmation_tag: postcard::to_allocvec(self.group.confirmation_tag()).ok()?,
-        })
+            confirmation_tag: write(self.group.confirmation_tag()),
+        }
     }
 
     /// The group that [`Engine::parts`] was called on, its queue empty.
@@ -263,8 +271,8 @@ impl Verified {
         ProposalRef(self.0.proposal_reference_ref().as_slice().to_vec())
     }
 
-    pub(super) fn encode(&self) -> Option<Vec<u8>> {
-        postcard::to_allocvec(&self.0).ok()
+    pub(super) fn encode(&self) -> Vec<u8> {
+        write(&self.0)
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
@@ -274,8 +282,8 @@ impl Verified {
 
 impl Diff {
     /// The octets of the new GroupContext.
-    pub(super) fn context(&self) -> Option<Vec<u8>> {
-        self.0.group_context().tls_serialize_detached().ok()
+    pub(super) fn context(&self) -> Vec<u8> {
+        octets(self.0.group_context())
     }
 
     /// Forgets the proposals, which the merge does not look at.
@@ -284,22 +292,34 @@ impl Diff {
     }
 
     /// The change without the GroupContext, and where that stood in it.
-    pub(super) fn encode(&self) -> Option<(usize, Vec<u8>)> {
-        let mut octets = postcard::to_allocvec(&self.0).ok()?;
-        let context = postcard::to_allocvec(self.0.group_context()).ok()?;
-        let at = octets.windows(context.len()).position(|window| window == context)?;
+    pub(super) fn encode(&self) -> (usize, Vec<u8>) {
+        let mut octets = write(&self.0);
+        let context = write(self.0.group_context());
+        let at = octets
+            .windows(context.len())
+            .position(|window| window == context)
+            .expect("postcard writes a field as it writes the value alone");
         octets.drain(at..at + context.len());
-        Some((at, octets))
+        (at, octets)
     }
 
     /// Puts a GroupContext back into what [`Diff::encode`] left.
     pub(super) fn decode(at: usize, rest: &[u8], context: &[u8]) -> Option<Self> {
         let context = GroupContext::tls_deserialize_exact_bytes(context).ok()?;
         let mut octets = rest.get(..at)?.to_vec();
-        octets.extend(postcard::to_allocvec(&context).ok()?);
+        octets.extend(write(&context));
         octets.extend_from_slice(rest.get(at..)?);
         read(&octets).map(Self)
     }
+}
+
+/// What stands on the wire.
+fn octets(value: &impl tls_codec::Serialize) -> Vec<u8> {
+    value.tls_serialize_detached().expect("the engine writes what it has read")
+}
+
+fn write(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(value).expect("the engine's state holds nothing that postcard lacks")
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {

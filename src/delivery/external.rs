@@ -8,20 +8,20 @@
 
 use openmls::{
     ciphersuite::{hash_ref::make_proposal_ref, signature::SignContent},
-    extensions::SenderExtensionIndex,
+    extensions::{Extensions, SenderExtensionIndex},
     framing::Sender as EngineSender,
-    group::QueuedProposal,
-    messages::proposals::{AppDataUpdateProposal, Proposal, ProposalOrRefType},
+    group::{GroupContext, QueuedProposal},
+    messages::proposals::{AppDataUpdateProposal, Proposal, ProposalOrRefType, RemoveProposal},
 };
 use openmls_traits::{crypto::OpenMlsCrypto, signatures::Signer, types::Ciphersuite};
-use tls_codec::Serialize as _;
+use tls_codec::{DeserializeBytes as _, Serialize as _};
 
 use super::{
-    context::{Context, extension, write_external_senders},
-    frame::{Body, Frame, FrameFault, FrameSender, RawProposal, is_safe_aad, read_frame},
+    context::{Context, extension, write_extensions, write_external_senders},
+    frame::{Body, Frame, FrameSender, RawProposal, is_safe_aad, read_frame},
     propose::ExternalProposal,
     refusal::{ProposalFault, ProposeError},
-    view::ComponentOperation,
+    view::{ComponentOperation, ProposalRef},
 };
 use crate::codec::write_bytes;
 
@@ -95,8 +95,8 @@ pub(crate) fn is_component_update(message: &[u8]) -> bool {
     })
 }
 
-/// Verifies an AppDataUpdate of an external sender, for the epoch of `context`: framing, group, epoch, SafeAAD and
-/// signature. The result is ready for the engine's queue, in a server's group or in a client's.
+/// Verifies a proposal of an external sender that is no Add, for the epoch of `context`: framing, group, epoch,
+/// SafeAAD and signature. The result is ready for the engine's queue, in a server's group or in a client's.
 ///
 /// # Errors
 /// If the message is none, or does not verify.
@@ -105,10 +105,7 @@ pub(crate) fn verify(
     context: &Context,
     message: &[u8],
 ) -> Result<QueuedProposal, ProposalFault> {
-    let frame = read_frame(message).map_err(|fault| match fault {
-        FrameFault::WireFormat => ProposalFault::WireFormat,
-        FrameFault::Malformed(error) => ProposalFault::Malformed(error),
-    })?;
+    let frame = read_frame(message)?;
     if frame.group_id != context.group_id || frame.epoch != context.epoch {
         return Err(ProposalFault::WrongGroup);
     }
@@ -124,9 +121,7 @@ pub(super) fn verify_frame(
     context: &Context,
     frame: &Frame<'_>,
 ) -> Result<QueuedProposal, ProposalFault> {
-    let (FrameSender::External(index), Body::Proposal(RawProposal::AppDataUpdate { .. })) =
-        (frame.sender, &frame.body)
-    else {
+    let FrameSender::External(index) = frame.sender else {
         return Err(ProposalFault::Sender);
     };
     let ciphersuite =
@@ -163,22 +158,61 @@ fn queue(
     index: u32,
     frame: &Frame<'_>,
 ) -> Option<QueuedProposal> {
-    let Body::Proposal(RawProposal::AppDataUpdate { component, operation }) = &frame.body else {
-        return None;
-    };
-    let proposal = match operation {
-        ComponentOperation::Update(update) => {
-            AppDataUpdateProposal::update(*component, update.as_slice())
-        }
-        ComponentOperation::Remove => AppDataUpdateProposal::remove(*component),
-    };
+    let Body::Proposal(raw) = &frame.body else { return None };
     let queued = Queued {
-        proposal: Proposal::AppDataUpdate(Box::new(proposal)),
+        proposal: engine_proposal(raw)?,
         proposal_reference: make_proposal_ref(frame.authenticated, ciphersuite, crypto).ok()?,
         sender: EngineSender::External(SenderExtensionIndex::new(index)),
         proposal_or_ref_type: ProposalOrRefType::Reference,
     };
     postcard::from_bytes(&postcard::to_allocvec(&queued).ok()?).ok()
+}
+
+/// The engine's form of those proposals that a server makes of its own.
+fn engine_proposal(raw: &RawProposal) -> Option<Proposal> {
+    match raw {
+        RawProposal::Remove(leaf) => {
+            RemoveProposal::tls_deserialize_exact_bytes(&leaf.0.to_be_bytes())
+                .ok()
+                .map(|remove| Proposal::Remove(Box::new(remove)))
+        }
+        RawProposal::AppDataUpdate { component, operation } => {
+            let proposal = match operation {
+                ComponentOperation::Update(update) => {
+                    AppDataUpdateProposal::update(*component, update.as_slice())
+                }
+                ComponentOperation::Remove => AppDataUpdateProposal::remove(*component),
+            };
+            Some(Proposal::AppDataUpdate(Box::new(proposal)))
+        }
+        RawProposal::Extensions(extensions) => {
+            let mut octets = Vec::new();
+            write_extensions(extensions, &mut octets);
+            let extensions =
+                Extensions::<GroupContext>::tls_deserialize_exact_bytes(&octets).ok()?;
+            // It has this one field, and no constructor.
+            postcard::from_bytes(&postcard::to_allocvec(&extensions).ok()?)
+                .ok()
+                .map(Proposal::GroupContextExtensions)
+        }
+        RawProposal::Add { .. }
+        | RawProposal::Update(_)
+        | RawProposal::ExternalInit
+        | RawProposal::SelfRemove
+        | RawProposal::Refused(_) => None,
+    }
+}
+
+/// The name of a standalone proposal, by its AuthenticatedContent; `None` if the cryptography provider does not know
+/// the ciphersuite's hash.
+pub(super) fn proposal_ref(
+    crypto: &impl OpenMlsCrypto,
+    ciphersuite: u16,
+    authenticated: &[u8],
+) -> Option<ProposalRef> {
+    let ciphersuite = Ciphersuite::try_from(ciphersuite).ok()?;
+    let name = make_proposal_ref(authenticated, ciphersuite, crypto).ok()?;
+    Some(ProposalRef(name.as_slice().to_vec()))
 }
 
 /// The octets that are signed (RFC 9420, section 5.1.2).

@@ -17,37 +17,55 @@
 //! with. Proposals that exclude each other are refused or lapse when they are *queued* (Q-79), so that the next
 //! commit can hold all that is pending, and has to.
 
+mod admission;
 mod commit;
 pub(crate) mod context;
 mod engine;
 pub(crate) mod external;
 mod frame;
+mod group_info;
+mod ledger;
+mod patch;
 mod propose;
+mod records;
 mod refusal;
+mod roster;
+mod rules;
 mod shelf;
+mod staged;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use openmls_traits::{crypto::OpenMlsCrypto, signatures::Signer};
+use openmls_traits::crypto::OpenMlsCrypto;
 
+use self::{
+    admission::{Knowledge, Required, admit},
+    context::{Context, extension},
+    engine::Engine,
+    group_info::Info,
+    propose::Waiting,
+    records::Head,
+    roster::{Entry, Roster},
+};
 pub use self::{
-    commit::{CommitBundle, GroupInfoForm, OpenCommit, StagedCommit, TreeForm},
+    commit::{CommitBundle, GroupInfoForm, OpenCommit, TreeForm},
+    group_info::welcome_refs,
     propose::{CheckedProposal, CheckedProposals, ExternalProposal, Pending, StagedProposals},
     refusal::{
         CommitRefusal, Conflict, ExternalFault, FoundRefusal, GroupInfoFault, LeafFault,
         ProposalFault, ProposalRefusal, ProposeError, RefusedProposal, WelcomeFault,
     },
+    staged::StagedCommit,
     view::{
         CommittedProposal, Committer, ComponentOperation, Credential, ExtensionsChange,
         ExternalSender, KeyPackageRef, Leaf, LeafIndex, Member, ProposalRef, ProposalView, Sender,
     },
 };
-use crate::{
-    env::Timestamp,
-    error::{DecodeError, RestoreError},
-    machine::{Key, Records},
-};
+use crate::{codec::Reader, env::Timestamp, machine::Key};
 
 /// What differs between the uses of a group. Not part of its records: give the same to [`Group::restore`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +85,19 @@ pub type Writes = Vec<(Key, Option<Vec<u8>>)>;
 /// A group of which this server is the delivery service.
 #[derive(Debug)]
 pub struct Group {
-    _todo: (),
+    config: Config,
+    engine: Engine,
+    context: Context,
+    /// The octets of `context`.
+    context_octets: Vec<u8>,
+    /// The external senders in `context`.
+    senders: Vec<ExternalSender>,
+    /// The leaves of the engine's tree. A staged commit holds on to it, until it is accepted or dropped.
+    roster: Arc<Roster>,
+    /// The engine's queue, which it shows to nobody.
+    waiting: Vec<Waiting>,
+    info: Info,
+    head: Head,
 }
 
 impl Group {
@@ -86,193 +116,163 @@ impl Group {
         ratchet_tree: &[u8],
         config: &Config,
     ) -> Result<Self, FoundRefusal> {
-        let _ = (crypto, now, group_info, ratchet_tree, config);
-        unimplemented!()
-    }
-
-    /// What to save with the founding.
-    #[must_use]
-    pub fn writes(&self) -> Writes {
-        unimplemented!()
-    }
-
-    /// The group that was saved: equal to the live one in every answer. Needs no clock and no cryptography.
-    ///
-    /// # Errors
-    /// If the records are not complete or do not decode.
-    pub fn restore(records: &Records, config: &Config) -> Result<Self, RestoreError> {
-        let _ = (records, config);
-        unimplemented!()
+        let context = Context::read(&mut Reader::new(group_info))?;
+        let context_octets = context.encode();
+        let info = Info::of(group_info, &context_octets).map_err(|fault| match fault {
+            GroupInfoFault::Malformed(error) => FoundRefusal::Malformed(error),
+            GroupInfoFault::EmbeddedTree => FoundRefusal::EmbeddedTree,
+            GroupInfoFault::TreePresence(_)
+            | GroupInfoFault::Differs
+            | GroupInfoFault::Signature => FoundRefusal::Invalid,
+        })?;
+        check_context(&context)?;
+        let senders = context.external_senders()?;
+        if senders.is_empty() {
+            return Err(FoundRefusal::NoExternalSenders);
+        }
+        let engine =
+            Engine::import(crypto, group_info, ratchet_tree).ok_or(FoundRefusal::Invalid)?;
+        if engine.context() != context_octets {
+            return Err(FoundRefusal::Invalid);
+        }
+        let roster = check_leaves(&engine, &context, now)?;
+        let mut group = Self {
+            config: config.clone(),
+            engine,
+            context,
+            context_octets,
+            senders,
+            roster: Arc::new(roster),
+            waiting: Vec::new(),
+            info,
+            head: Head::default(),
+        };
+        group.head = group.founding_head();
+        Ok(group)
     }
 
     /// The group's identifier.
     #[must_use]
     pub fn group_id(&self) -> &[u8] {
-        unimplemented!()
+        &self.context.group_id
     }
 
     /// The epoch the group is in.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        unimplemented!()
+        self.context.epoch
     }
 
     /// The code of the group's ciphersuite.
     #[must_use]
     pub fn ciphersuite(&self) -> u16 {
-        unimplemented!()
+        self.context.ciphersuite
     }
 
     /// The GroupContext of this epoch, as every member has it.
     #[must_use]
     pub fn group_context(&self) -> &[u8] {
-        unimplemented!()
+        &self.context_octets
     }
 
     /// All members, by leaf.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
-        std::iter::empty()
+        self.roster.members()
     }
 
     /// The member at a leaf.
     #[must_use]
     pub fn member(&self, leaf: LeafIndex) -> Option<Member<'_>> {
-        let _ = leaf;
-        unimplemented!()
+        self.roster.member(leaf)
     }
 
     /// The member that signs with this key.
     #[must_use]
     pub fn member_by_key(&self, signature_key: &[u8]) -> Option<Member<'_>> {
-        let _ = signature_key;
-        unimplemented!()
+        self.member(self.roster.by_signature_key(signature_key)?)
     }
 
     /// A component of the GroupContext, verbatim.
     #[must_use]
     pub fn component(&self, component: u16) -> Option<&[u8]> {
-        self.components().get(&component).map(Vec::as_slice)
+        self.context.component(component)
     }
 
     /// All components of the GroupContext, verbatim.
     #[must_use]
     pub fn components(&self) -> &BTreeMap<u16, Vec<u8>> {
-        unimplemented!()
+        &self.context.components
     }
 
     /// The servers that may propose, by index.
     #[must_use]
     pub fn external_senders(&self) -> &[ExternalSender] {
-        unimplemented!()
+        &self.senders
     }
 
     /// The GroupInfo of this epoch, bare: signed by the last committer, without the ratchet tree.
     #[must_use]
     pub fn group_info(&self) -> Vec<u8> {
-        unimplemented!()
+        self.info.encode(&self.context_octets)
     }
 
     /// The ratchet tree of this epoch: `optional<Node> ratchet_tree<V>`. Takes time in proportion to the group.
     #[must_use]
     pub fn ratchet_tree(&self) -> Vec<u8> {
-        unimplemented!()
+        self.engine.ratchet_tree()
     }
 
     /// The proposals that the next commit has to contain, in the order they were accepted.
     pub fn pending(&self) -> impl Iterator<Item = &Pending> {
-        std::iter::empty()
-    }
-
-    /// Checks a bundle of proposals: all are good, or all are refused (P-116).
-    ///
-    /// Each element of `bundle` is an MLSMessage. Signature, epoch, framing, sender, and everything that could make
-    /// a commit with them invalid: together with each other and with what is pending.
-    ///
-    /// # Errors
-    /// If one of them is wrong, or all are for another epoch.
-    pub fn check_proposals(
-        &self,
-        crypto: &impl OpenMlsCrypto,
-        now: Timestamp,
-        bundle: &[&[u8]],
-    ) -> Result<CheckedProposals, ProposalRefusal> {
-        let _ = (crypto, now, bundle);
-        unimplemented!()
-    }
-
-    /// Readies a checked bundle for acceptance, now that the application agrees.
-    ///
-    /// `also_lapsed` are pending proposals that lapse by the application's own rules, beside
-    /// [`CheckedProposals::lapsed`]; names of what is not pending are ignored.
-    #[must_use]
-    pub fn stage(
-        &self,
-        checked: CheckedProposals,
-        also_lapsed: &[ProposalRef],
-        accepted_at: Timestamp,
-    ) -> StagedProposals {
-        let _ = (checked, also_lapsed, accepted_at);
-        unimplemented!()
-    }
-
-    /// Readies the lapse of pending proposals that the application takes back.
-    #[must_use]
-    pub fn stage_lapse(&self, lapsed: &[ProposalRef]) -> StagedProposals {
-        let _ = lapsed;
-        unimplemented!()
-    }
-
-    /// Queues the proposals. Cannot fail.
-    ///
-    /// # Panics
-    /// If they were staged in another epoch: a fault of our caller that would fork the group.
-    pub fn accept_proposals(&mut self, staged: StagedProposals) {
-        let _ = staged;
-    }
-
-    /// Makes proposals of this server itself, as the external sender at `sender`. They are MLSMessages, to be given
-    /// to [`Group::check_proposals`] like anybody's.
-    ///
-    /// # Errors
-    /// If the signer is not that external sender, or fails.
-    pub fn propose_as(
-        &self,
-        signer: &impl Signer,
-        sender: u32,
-        proposals: &[ExternalProposal],
-    ) -> Result<Vec<Vec<u8>>, ProposeError> {
-        let _ = (signer, sender, proposals);
-        unimplemented!()
-    }
-
-    /// Opens a commit (an MLSMessage): checks its framing and its signature, and finds its proposals.
-    ///
-    /// # Errors
-    /// If it is for another epoch, or wrong in itself.
-    pub fn open_commit(
-        &self,
-        crypto: &impl OpenMlsCrypto,
-        now: Timestamp,
-        commit: &[u8],
-    ) -> Result<OpenCommit, CommitRefusal> {
-        let _ = (crypto, now, commit);
-        unimplemented!()
-    }
-
-    /// Takes the group into its next epoch. Cannot fail.
-    ///
-    /// # Panics
-    /// If the commit was staged in another epoch: a fault of our caller that would fork the group.
-    pub fn accept_commit(&mut self, staged: StagedCommit) {
-        let _ = staged;
+        self.waiting.iter().map(|waiting| &waiting.pending)
     }
 }
 
-/// Whom a Welcome (bare) is for.
-///
-/// # Errors
-/// If it does not decode.
-pub fn welcome_refs(welcome: &[u8]) -> Result<Vec<KeyPackageRef>, DecodeError> {
-    let _ = welcome;
-    unimplemented!()
+/// Whether a group with this GroupContext can be served to the end.
+fn check_context(context: &Context) -> Result<(), FoundRefusal> {
+    let elsewhere = context.extension(extension::APP_DATA_DICTIONARY).is_some();
+    if !context.dictionary_last || elsewhere {
+        return Err(FoundRefusal::DictionaryNotLast);
+    }
+    let required = Required::of(context)?;
+    let enough = required.extensions.contains(&extension::APP_DATA_DICTIONARY)
+        && [8, 10].iter().all(|proposal| required.proposals.contains(proposal))
+        && required.credentials.contains(&Credential::BASIC);
+    if !enough {
+        return Err(FoundRefusal::RequiredCapabilities);
+    }
+    let unsupported = context
+        .extensions
+        .iter()
+        .map(|(kind, _)| *kind)
+        .find(|kind| !extension::DEFAULT.contains(kind) && !required.extensions.contains(kind));
+    unsupported.map_or(Ok(()), |kind| Err(FoundRefusal::ExtensionNotRequired(kind)))
 }
+
+/// Whether every leaf of a new group may stand in it: the engine has checked their signatures and keys.
+fn check_leaves(
+    engine: &Engine,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Roster, FoundRefusal> {
+    let knowledge = Knowledge::of(context);
+    let mut roster = Roster::default();
+    let mut leaves = Vec::new();
+    for (index, leaf) in engine.leaves() {
+        let leaf = leaf.ok_or(FoundRefusal::Invalid)?;
+        let fault = |fault| FoundRefusal::Leaf { leaf: index, fault };
+        roster.put(index, Entry::new(&leaf).map_err(fault)?);
+        leaves.push((index, leaf));
+    }
+    for (index, leaf) in &leaves {
+        let fault = |fault| FoundRefusal::Leaf { leaf: *index, fault };
+        let entry = admit(context, &roster, now, leaf).map_err(fault)?;
+        if let Some(component) = knowledge.missing(&entry) {
+            return Err(fault(LeafFault::Component(component)));
+        }
+    }
+    Ok(roster)
+}
+
+#[cfg(test)]
+mod tests;

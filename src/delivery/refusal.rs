@@ -16,13 +16,14 @@ pub enum FoundRefusal {
     /// The GroupInfo holds the ratchet tree, which travels beside it (P-108).
     #[error("the GroupInfo embeds the ratchet tree")]
     EmbeddedTree,
-    /// The GroupInfo holds no `external_pub`, so that nobody could join from outside.
-    #[error("the GroupInfo holds no external_pub")]
-    NoExternalPub,
     /// There is no `app_data_dictionary` in the GroupContext, or it is not its last extension: some stacks would
     /// move it there with the first update, and the group would fork.
     #[error("app_data_dictionary is not the last extension of the GroupContext")]
     DictionaryNotLast,
+    /// An extension of the GroupContext is neither one that every client supports nor a required one: no change of
+    /// extensions could be committed any more.
+    #[error("extension {0:#06x} is not required of members")]
+    ExtensionNotRequired(u16),
     /// The required capabilities lack extension 6, proposal 8 or 10, or the basic credential.
     #[error("the required capabilities lack what this service needs")]
     RequiredCapabilities,
@@ -52,6 +53,9 @@ pub enum LeafFault {
     /// Another leaf has its signature key.
     #[error("its signature key is another leaf's")]
     SignatureKey,
+    /// One of its HPKE keys is in use already.
+    #[error("one of its HPKE keys is in use")]
+    HpkeKey,
     /// It does not list a component of the GroupContext in its `app_components` (E-012, Q-50).
     #[error("it does not know component {0:#06x}")]
     Component(u16),
@@ -129,6 +133,12 @@ pub enum ProposalFault {
     /// Proposals of this type are not taken.
     #[error("proposals of type {0:#06x} are not accepted")]
     Type(u16),
+    /// A commit may hold it by reference only (E-070; RFC 9420, section 12.4).
+    #[error("may be committed by reference only")]
+    ByValue,
+    /// The committer cannot commit what takes out or replaces its own leaf (RFC 9420, section 12.2).
+    #[error("about the committer's own leaf")]
+    OwnLeaf,
     /// It removes a leaf that is not there.
     #[error("there is no leaf {}", .0.0)]
     NoSuchLeaf(LeafIndex),
@@ -188,6 +198,9 @@ pub enum Conflict {
     /// One is about removing a component, the other changes it too (E-023).
     #[error("the component is being removed")]
     ComponentRemoval,
+    /// A client that is being added, or a leaf that is being updated, does not know the component.
+    #[error("a leaf that comes in does not know the component")]
+    Knowledge,
     /// A change of the extensions is pending already.
     #[error("the extensions are being changed already")]
     Extensions,
@@ -246,6 +259,14 @@ pub enum CommitRefusal {
     /// It has no update path where there must be one (RFC 9420, section 12.4).
     #[error("an update path is missing")]
     NoPath,
+    /// A leaf of the tree that it leads to does not know what the new components require (E-087).
+    #[error("leaf {} does not know component {component:#06x}", .leaf.0)]
+    Unsupported {
+        /// The leaf, in the new tree.
+        leaf: LeafIndex,
+        /// The component.
+        component: u16,
+    },
     /// The leaf of its update path does not do.
     #[error("the update path's leaf: {0}")]
     Path(LeafFault),
@@ -318,9 +339,9 @@ pub enum GroupInfoFault {
     /// It holds the ratchet tree, which travels beside it (P-108, T-009, T-010).
     #[error("it embeds the ratchet tree")]
     EmbeddedTree,
-    /// It holds no `external_pub`, so that nobody could join from outside.
-    #[error("it holds no external_pub")]
-    NoExternalPub,
+    /// A PartialGroupInfo says that a ratchet tree is, or was, in the GroupInfo (T-009).
+    #[error("it says that there was an embedded tree")]
+    TreePresence(u8),
     /// It is another one than this commit leads to.
     #[error("not the one that the commit leads to")]
     Differs,

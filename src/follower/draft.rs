@@ -150,8 +150,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The hub has accepted a commit of a client of ours. An echo may follow, or not.
-    pub(super) fn accepted(&mut self, commit: &Hash, place: &Place) {
-        self.admit(commit);
+    pub(super) fn accepted(&mut self, place: &Place) {
         self.advance(place.next());
         self.release();
     }

@@ -92,7 +92,10 @@ impl Room {
         let mut draft = Draft::new(self);
         match (response.outcome, &update.commit) {
             (UpdateOutcome::Success { .. }, Some(commit)) => {
-                draft.accepted(&digest(commit), &place(commit));
+                if update.external.is_some() {
+                    draft.join(update.client.clone(), update.user.clone());
+                }
+                draft.accepted(&place(commit));
             }
             (UpdateOutcome::Success { .. }, None) => {}
             (

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// One room, as the provider sees it whose clients are in it: last-mile delivery, for the hub's own clients too.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub(super) limits: Limits,
     pub(super) state: State,

@@ -159,7 +159,7 @@ impl Edit {
 }
 
 /// What a follower holds of one room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) head: Head,
     pub(super) members: BTreeMap<u64, Member>,

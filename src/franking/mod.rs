@@ -17,7 +17,7 @@ mod tests;
 mod verify;
 mod witness;
 
-pub use evidence::{Context, Evidence, FrankingAgentData, SERVER_FRANK, Tag, tag};
+pub use evidence::{Context, Evidence, FrankingAgentData, Tag, tag};
 pub use stamp::{recognise, stamp};
 pub use verify::{Claims, Invalid, Received, Verdict, verify};
 pub use witness::{Suspicion, Witness};

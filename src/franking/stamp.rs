@@ -5,7 +5,7 @@ use openmls_traits::signatures::Signer;
 
 use super::{
     Context, Tag,
-    evidence::{LABEL, SERVER_FRANK, mac},
+    evidence::{LABEL, mac},
 };
 use crate::{
     error::Misuse,
@@ -31,12 +31,12 @@ pub fn stamp(
         return Err(Misuse::Argument("the franking agent's key is none of the group's suite"));
     }
     let server_frank = server_frank(secret, tag, context);
-    let tbs = context.tbs(&server_frank, suite.0);
+    let tbs = context.tbs(&server_frank, suite);
     let integrity_signature = labelled::sign(signer, LABEL, &tbs)?;
-    Ok(Frank { server_frank, ciphersuite: suite.0, integrity_signature })
+    Ok(Frank { server_frank, ciphersuite: suite, integrity_signature })
 }
 
-fn server_frank(secret: &[u8], tag: &Tag, context: &Context<'_>) -> [u8; SERVER_FRANK] {
+fn server_frank(secret: &[u8], tag: &Tag, context: &Context<'_>) -> [u8; 32] {
     mac(secret, [&tag.0, &context.encode()]).finalize().into_bytes().into()
 }
 
@@ -47,7 +47,7 @@ pub fn recognise<S: AsRef<[u8]>>(
     secrets: impl IntoIterator<Item = S>,
     tag: &Tag,
     context: &Context<'_>,
-    server_frank: &[u8; SERVER_FRANK],
+    server_frank: &[u8; 32],
 ) -> bool {
     let context = context.encode();
     secrets

@@ -9,7 +9,7 @@ use crate::{
     error::Misuse,
     uri::{Domain, ProviderUri, RoomUri, UserUri},
     wire::{
-        CipherSuite, Frank, PrivateMessage,
+        AbusiveMessage, CipherSuite, Frank, PrivateMessage,
         tests::{assert_refused, assert_strict, hex, opaque},
     },
 };
@@ -85,14 +85,16 @@ impl World {
     fn at(accepted: Timestamp, generation: u32) -> Self {
         let (sender, room) = (user("alice-smith"), room());
         let content = hex(CONTENT);
-        let tag = tag(&hex(SALT), &content);
+        let mut salt = hex(SALT);
+        salt[0] ^= generation as u8;
+        let tag = tag(&salt, &content);
         let context = Context { sender: &sender, room: &room, accepted };
         let frank = stamp(&secret(), &agent_signer(), SUITE.into(), &tag, &context).unwrap();
         let provider = ProviderUri::new(&room.domain());
         Self {
             accepted,
             content,
-            salt: hex(SALT),
+            salt,
             claimed_sender: Some(sender.as_bytes().to_vec()),
             claimed_room: Some(room.as_bytes().to_vec()),
             tag: Some(tag),
@@ -160,7 +162,7 @@ fn the_stamp_is_the_known_answer() {
     let tag = Tag::decode(&hex(TAG)).unwrap();
     let frank = stamp(&secret(), &agent_signer(), SUITE.into(), &tag, &context).unwrap();
     assert_eq!(frank.server_frank.to_vec(), hex(SERVER_FRANK));
-    assert_eq!(frank.ciphersuite, 1);
+    assert_eq!(frank.ciphersuite, CipherSuite(1));
     assert_eq!(frank.integrity_signature, hex(SIGNATURE));
     assert!(!frank.encode().windows(4).any(|octets| octets == b"mimi"), "no sender (P-144)");
 }
@@ -215,6 +217,10 @@ fn a_message_in_order_is_valid_and_leaves_evidence() {
     assert_eq!(restored, evidence);
     assert!(restored.is_signed_by(&RustCrypto::default(), &hex(AGENT_KEY)));
     assert!(!restored.is_signed_by(&RustCrypto::default(), &[1; 32]));
+    let reported =
+        AbusiveMessage::decode(&restored.report(world.content.clone()).encode()).unwrap();
+    assert_eq!((reported.content, reported.frank), (world.content, evidence.frank));
+    assert_eq!(reported.accepted, ACCEPTED);
 }
 
 #[test]
@@ -240,7 +246,7 @@ fn each_fault_has_its_reason() {
             Verdict::Invalid(Invalid::CipherSuite),
         ),
         (
-            |world| world.frank.as_mut().unwrap().ciphersuite = 3,
+            |world| world.frank.as_mut().unwrap().ciphersuite = CipherSuite(3),
             Verdict::Invalid(Invalid::CipherSuite),
         ),
         (|world| world.agent = None, Verdict::Invalid(Invalid::NoAgent)),

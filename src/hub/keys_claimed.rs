@@ -93,7 +93,9 @@ impl Room {
             .map_err(KeysClaimedRefusal::KeyPackage)?;
             let reference = package.reference().as_bytes().to_vec();
             let before = self.claims.find(&reference, env.now);
-            if before.is_some_and(|claim| claim.response != *digest) || !seen.insert(reference.clone()) {
+            if before.is_some_and(|claim| claim.response != *digest)
+                || !seen.insert(reference.clone())
+            {
                 return Err(KeysClaimedRefusal::Repeated);
             }
             claims.push((reference, package.not_after()));

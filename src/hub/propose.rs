@@ -150,7 +150,7 @@ impl Room {
                 env,
                 staged,
                 &people,
-                View { committed: next, effective: &effective },
+                View::new(next, &effective),
                 &wanted,
                 accepted,
             ) {

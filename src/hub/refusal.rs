@@ -139,6 +139,7 @@ impl UpdateRefusal {
                 | CommitRefusal::SafeAad
                 | CommitRefusal::Missing(_)
                 | CommitRefusal::NoPath
+                | CommitRefusal::Unsupported { .. }
                 | CommitRefusal::Path(_)
                 | CommitRefusal::Welcome(_)
                 | CommitRefusal::GroupInfo(_)
@@ -165,7 +166,7 @@ impl UpdateRefusal {
                 text.extend(name.0.iter().map(|octet| format!("{octet:02x}")));
             }
         }
-        ErrorDescription::new(&text)
+        ErrorDescription::shortened(&text)
     }
 }
 

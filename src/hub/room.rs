@@ -16,7 +16,7 @@ use crate::{
     env::{Limits, Peer, Timestamp},
     error::RestoreError,
     machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
-    policy::{Accepted, Proposed, Queue, Verdict, View},
+    policy::{self, Accepted, Proposed, Queue, Verdict, View},
     room::{ComponentId, RoomState},
     uri::{Domain, ParticipantUri, RoomUri, UserUri},
 };
@@ -155,7 +155,7 @@ impl Room {
             return None;
         }
         let waiting: Vec<Proposed<'_>> = waiting.iter().map(proposed::Owned::borrow).collect();
-        Some(crate::policy::replay(&self.committed, &waiting).0)
+        Some(policy::replay(View::new(&self.committed, &self.committed), &waiting).0)
     }
 
     /// The room.
@@ -210,7 +210,7 @@ impl Room {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { committed: &self.committed, effective: self.effective() }
+        View::new(&self.committed, self.effective())
     }
 
     /// The domain of this hub.

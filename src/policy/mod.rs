@@ -15,10 +15,13 @@
 mod ask;
 mod base;
 mod capability;
+pub mod components;
 pub mod judge;
+mod limits;
 mod preauth;
 pub mod presets;
 mod role;
+pub mod rules;
 
 pub use ask::{may, may_be_given_group_info, may_receive, may_send};
 pub use base::BaseRoomPolicy;

@@ -70,7 +70,7 @@ pub(super) struct Answer {
 }
 
 /// One client of the user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Device {
     pub(super) client: ClientUri,
     /// Published and not handed out, in the order of publication.
@@ -97,7 +97,6 @@ pub(super) enum Edit {
 pub(super) enum Due {
     Package(u32, u64),
     Claim(KeyPackageRef),
-    Answer(Hash),
 }
 
 impl Edit {
@@ -137,16 +136,15 @@ impl Edit {
             Self::Claim(reference, claim) => {
                 (Some(Due::Claim(reference.clone())), claim.as_ref().map(|it| it.not_after))
             }
-            Self::Answer(hash, answer) => {
-                (Some(Due::Answer(*hash)), answer.as_ref().map(|it| it.until))
+            Self::Profile(_) | Self::Device(..) | Self::Answer(..) | Self::Decision(..) => {
+                (None, None)
             }
-            Self::Profile(_) | Self::Device(..) | Self::Decision(..) => (None, None),
         }
     }
 }
 
 /// What a provider holds of one user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) profile: Profile,
     pub(super) devices: BTreeMap<u32, Device>,
@@ -210,14 +208,11 @@ impl State {
             }
             Edit::Package(device, number, package) => self.settle_package(device, number, package),
             Edit::Claim(reference, claim) => self.settle_claim(reference, claim),
-            Edit::Answer(hash, answer) => {
-                if let Some(old) = self.answers.remove(&hash) {
-                    self.due.remove(&(old.until, Due::Answer(hash)));
-                }
-                if let Some(answer) = answer {
-                    self.due.insert((answer.until, Due::Answer(hash)));
-                    self.answers.insert(hash, answer);
-                }
+            Edit::Answer(hash, Some(answer)) => {
+                self.answers.insert(hash, answer);
+            }
+            Edit::Answer(hash, None) => {
+                self.answers.remove(&hash);
             }
             Edit::Decision(scope, Some(decision)) => self.consent.put(scope, decision),
             Edit::Decision(scope, None) => self.consent.remove(&scope),

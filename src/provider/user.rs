@@ -17,7 +17,7 @@ use crate::{
 ///
 /// The user is the unit of lock and of recovery; a provider has one of these for each of its users, whether it is
 /// the hub of a room or follows one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub(super) limits: Limits,
     pub(super) policy: Policy,
@@ -236,7 +236,6 @@ impl User {
         let delete = |due: &Due| match due {
             Due::Package(device, number) => Edit::Package(*device, *number, None),
             Due::Claim(reference) => Edit::Claim(reference.clone(), None),
-            Due::Answer(hash) => Edit::Answer(*hash, None),
         };
         self.state.ended(now).map(delete).collect()
     }

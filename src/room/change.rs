@@ -66,6 +66,12 @@ pub enum ChangeFault {
     /// Somebody added who is listed already.
     #[error("{0} is listed already")]
     Present(ParticipantUri),
+    /// A provider that is not the room's hub (Q-48, D-72).
+    #[error("{0} is not the hub of the room")]
+    Provider(ParticipantUri),
+    /// A room keeps its franking agent (P-134).
+    #[error("a room keeps its franking agent")]
+    Agent,
     /// A room keeps its parent.
     #[error("the parent of a room cannot change")]
     Parent,
@@ -76,6 +82,43 @@ pub enum ChangeFault {
     /// removal.
     #[error("cannot change together with the participant list")]
     BesideList,
+}
+
+impl ChangeError {
+    /// The rule that it breaks, by its number in the conformance table.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match (&self.fault, self.component) {
+            (ChangeFault::Twice, ComponentId::ROOM_METADATA) => "P-292",
+            (ChangeFault::BesideList, ComponentId::PREAUTH_LIST) => "R-024",
+            (fault, _) => fault.rule(),
+        }
+    }
+}
+
+impl ChangeFault {
+    const fn rule(&self) -> &'static str {
+        match self {
+            Self::Unknown => "E-021",
+            Self::Where => "E-064",
+            Self::Absent => "E-022",
+            Self::Twice => "E-023",
+            Self::Needed | Self::Listed => "R-147",
+            Self::Result(StateFault::NoRole(_)) => "R-145",
+            Self::Result(StateFault::FixedMembership(_)) => "R-031",
+            Self::Result(StateFault::Unlisted(_)) => "R-044",
+            Self::Result(StateFault::Contradiction(_)) => "R-044",
+            Self::Result(_) => "E-028",
+            Self::Place(_) => "P-285",
+            Self::Role(_) => "R-011",
+            Self::Touched(_) | Self::Present(_) => "P-288",
+            Self::Provider(_) => "D-72",
+            Self::Agent => "P-134",
+            Self::Parent => "R-037",
+            Self::RoomUri => "A-001",
+            Self::BesideList => "R-017",
+        }
+    }
 }
 
 /// What one commit, or some waiting proposals, do to a room.
@@ -90,6 +133,10 @@ pub struct Change {
     /// Entries that come, in order.
     pub(super) added: Vec<(ParticipantUri, RoleIndex)>,
     pub(super) replaced: BTreeMap<ComponentId, Option<Replacement>>,
+    /// Join links of the epoch's start that go, by place.
+    pub(super) links_gone: BTreeSet<u32>,
+    /// Join links that come.
+    pub(super) links_added: Vec<Vec<u8>>,
     /// Clients that come or go, net.
     pub(super) clients: BTreeMap<UserUri, i64>,
 }
@@ -126,6 +173,43 @@ impl Change {
             components.sort_by_key(|&(id, _)| id);
         }
         components
+    }
+
+    fn new_contents(&self, id: ComponentId) -> Option<&Contents> {
+        self.replaced.get(&id)?.as_ref().map(|new| &new.contents)
+    }
+
+    /// The roles, if they change.
+    pub(super) fn new_roles(&self) -> Option<&Roles> {
+        match self.new_contents(ComponentId::ROLES_LIST)? {
+            Contents::Roles(roles) => Some(roles),
+            _ => None,
+        }
+    }
+
+    /// The base policy, if it changes.
+    pub(super) fn new_base(&self) -> Option<&BaseRoomPolicy> {
+        match self.new_contents(ComponentId::BASE_ROOM_POLICY)? {
+            Contents::Base(base) => Some(base),
+            _ => None,
+        }
+    }
+
+    /// The metadata, if it changes.
+    pub(super) fn new_metadata(&self) -> Option<&RoomMetadata> {
+        match self.new_contents(ComponentId::ROOM_METADATA)? {
+            Contents::Metadata(metadata) => Some(metadata),
+            _ => None,
+        }
+    }
+
+    /// Counts one client.
+    pub(super) fn count(&mut self, client: ClientChange<'_>) {
+        let (user, step) = match client {
+            ClientChange::Joins(user) => (user, 1),
+            ClientChange::Leaves(user) => (user, -1),
+        };
+        *self.clients.entry(user.clone()).or_default() += step;
     }
 
     /// Whether somebody is added to the participant list, removed from it, or gets another role.
@@ -170,12 +254,8 @@ impl RoomState {
                 fault,
             })?;
         }
-        for client in clients {
-            let (user, step) = match client {
-                ClientChange::Joins(user) => (user, 1),
-                ClientChange::Leaves(user) => (user, -1),
-            };
-            *change.clients.entry((*user).clone()).or_default() += step;
+        for &client in clients {
+            change.count(client);
         }
         change.check(self)?;
         Ok(change)

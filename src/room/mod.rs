@@ -15,16 +15,20 @@
 
 mod change;
 mod component;
+mod draft;
 mod entries;
 mod metadata;
 mod participants;
 mod places;
 mod state;
 mod take;
+#[cfg(test)]
+mod tests;
 mod update;
 
 pub use change::{Change, ChangeError, ChangeFault, ClientChange};
 pub use component::{ComponentId, ComponentOperation, Components};
+pub(crate) use draft::{Draft, Move};
 pub use metadata::{RichDescription, RoomMetadata};
 pub use participants::{Listed, ParticipantList};
 pub use state::{Membership, RoomState, StateError, StateFault};

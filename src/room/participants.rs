@@ -49,6 +49,7 @@ pub struct ParticipantList {
     entries: Entries,
     places: Places,
     holders: BTreeMap<RoleIndex, u32>,
+    providers: u32,
 }
 
 impl Default for ParticipantList {
@@ -61,7 +62,12 @@ impl ParticipantList {
     /// A list of nobody.
     #[must_use]
     pub fn new() -> Self {
-        Self { entries: Entries::default(), places: Places::new(), holders: BTreeMap::new() }
+        Self {
+            entries: Entries::default(),
+            places: Places::new(),
+            holders: BTreeMap::new(),
+            providers: 0,
+        }
     }
 
     /// A list of these, in this order.
@@ -129,6 +135,12 @@ impl ParticipantList {
         self.holders.get(&role).copied().unwrap_or(0)
     }
 
+    /// How many entries are of providers: 0, or 1 for the hub.
+    #[must_use]
+    pub const fn providers(&self) -> u32 {
+        self.providers
+    }
+
     /// The roles that are held, each with the number of its holders.
     pub fn held(&self) -> impl Iterator<Item = (RoleIndex, u32)> {
         self.holders.iter().map(|(&role, &count)| (role, count))
@@ -148,6 +160,7 @@ impl ParticipantList {
         let Self { entries, places, .. } = self;
         places.insert(participant.as_bytes(), place, |place| entries.uri(place));
         *self.holders.entry(role).or_default() += 1;
+        self.providers += u32::from(matches!(participant, ParticipantUri::Provider(_)));
     }
 
     /// Takes the entries at some places out, given in ascending order.
@@ -211,11 +224,14 @@ impl Wire for ParticipantList {
         // An entry takes at least a length, the shortest provider URI and a role.
         let mut starts = Vec::with_capacity(octets.len() / 32);
         let mut holders: BTreeMap<RoleIndex, u32> = BTreeMap::new();
+        let mut providers = 0;
         while !inside.is_empty() {
             let start = inside.clone();
             starts.push(number(inside.offset() - base));
             let uri = inside.bytes("user")?;
-            ParticipantUri::check(uri).map_err(|fault| start.error("user", fault.into()))?;
+            providers += u32::from(
+                ParticipantUri::check(uri).map_err(|fault| start.error("user", fault.into()))?,
+            );
             let at = inside.clone();
             match RoleIndex::read(&mut inside)? {
                 RoleIndex::NONE => return Err(at.error("role_index", Fault::Code(0))),
@@ -230,7 +246,7 @@ impl Wire for ParticipantList {
                 return Err(reader.error("user", Fault::Duplicate));
             }
         }
-        Ok(Self { entries, places, holders })
+        Ok(Self { entries, places, holders, providers })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -183,3 +183,49 @@ impl Places {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever keys there are, all are found where they are, also when some have gone.
+    fn hold(uris: &[Vec<u8>]) -> Places {
+        let at = |place: u32| uris.get(place as usize).map(Vec::as_slice);
+        let mut places = Places::new();
+        for (place, uri) in uris.iter().enumerate() {
+            assert!(places.insert(uri, place as u32, at));
+            assert!(!places.insert(uri, FREE, at), "twice");
+        }
+        let full = places.clone();
+        let removed = [0, 5, uris.len() as u32 - 1];
+        places.remove(&removed, at);
+        let kept: Vec<u32> = (0..uris.len() as u32).filter(|it| !removed.contains(it)).collect();
+        for (place, &old) in kept.iter().enumerate() {
+            let same = |it: u32| kept.get(it as usize) == Some(&old);
+            assert_eq!(places.find(&uris[old as usize], same), Some(place as u32));
+        }
+        for gone in removed {
+            let same = |it: u32| kept.get(it as usize) == Some(&gone);
+            assert_eq!(places.find(&uris[gone as usize], same), None);
+        }
+        full
+    }
+
+    #[test]
+    fn places_are_found_renumbered_and_forgotten() {
+        let uris: Vec<_> = (0..3000_u32).map(|number| number.to_be_bytes().to_vec()).collect();
+        assert_eq!(hold(&uris).seed, 0);
+    }
+
+    /// D-55: names chosen to collide cost one new table, not a long search for everybody.
+    #[test]
+    fn names_that_collide_make_the_table_anew() {
+        let slots = 1023;
+        let colliding: Vec<_> = (0_u64..)
+            .map(|number| number.to_be_bytes().to_vec())
+            .filter(|uri| Places::new().hash(uri) & slots == 7)
+            .take(400)
+            .collect();
+        assert_ne!(hold(&colliding).seed, 0);
+    }
+}

@@ -6,7 +6,10 @@ use super::{ComponentId, Components, ParticipantList, RoomMetadata};
 use crate::{
     codec::Wire,
     error::DecodeError,
-    policy::{BaseRoomPolicy, Capability, PreAuth, RoleIndex, Roles},
+    policy::{
+        BaseRoomPolicy, Capability, PreAuth, RoleIndex, Roles,
+        components::{self, Component},
+    },
     uri::UserUri,
 };
 
@@ -73,6 +76,12 @@ pub enum StateFault {
     /// A role has `canAddParticipant` although membership is fixed.
     #[error("role {0} may add participants although membership is fixed")]
     FixedMembership(RoleIndex),
+    /// A component that contradicts another.
+    #[error("contradicts another component: {0}")]
+    Contradiction(&'static str),
+    /// A provider on the list that is not the room's hub (Q-48, D-72).
+    #[error("a provider on the list is not the hub of the room")]
+    Provider,
     /// A policy component that is there and not listed in `policy_component_ids`.
     #[error("{0} is there and not listed in policy_component_ids")]
     Unlisted(ComponentId),
@@ -138,6 +147,20 @@ impl RoomState {
         };
         room.check_roles(&room.roles, &room.base, room.participants.held().map(|(role, _)| role))?;
         Self::check_listed(&room.base, room.others.iter().map(|(id, _)| id))?;
+        for (id, octets) in room.others.iter() {
+            components::check(id, octets)
+                .map_err(|fault| StateError { component: id, fault: fault.into() })?;
+        }
+        components::fit(|id| room.others.get(id), &room.roles, room.hub()).map_err(
+            |(component, why)| StateError { component, fault: StateFault::Contradiction(why) },
+        )?;
+        let hub = format!("mimi://{}", room.hub());
+        if room.participants.providers() > u32::from(room.participants.find(&hub).is_some()) {
+            return Err(StateError {
+                component: ComponentId::PARTICIPANT_LIST,
+                fault: StateFault::Provider,
+            });
+        }
         for user in leaves {
             room.count_client(user, true);
         }
@@ -212,6 +235,12 @@ impl RoomState {
         &self.base
     }
 
+    /// One of the other policy components, if the room has it.
+    #[must_use]
+    pub fn policy<C: Component>(&self) -> Option<C> {
+        C::decode(self.others.get(C::ID)?).ok()
+    }
+
     /// The octets of a component as the dictionary holds them.
     #[must_use]
     pub fn component(&self, id: ComponentId) -> Option<Cow<'_, [u8]>> {
@@ -227,6 +256,12 @@ impl RoomState {
         let mut components = self.others.clone();
         components.insert(ComponentId::PARTICIPANT_LIST, self.participants.encode());
         components
+    }
+
+    /// The domain of the hub: the host of the room's ID.
+    #[must_use]
+    pub fn hub(&self) -> &str {
+        self.metadata.room_uri.host()
     }
 
     /// The role of a participant, or [`RoleIndex::NONE`].

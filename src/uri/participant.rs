@@ -26,13 +26,14 @@ impl ParticipantUri {
         }
     }
 
-    /// Whether octets are such a URI, without making one of them.
-    pub(crate) fn check(uri: &[u8]) -> Result<(), UriError> {
+    /// Checks that octets are such a URI, without making one of them; tells whether it is a provider's.
+    pub(crate) fn check(uri: &[u8]) -> Result<bool, UriError> {
         match kinds::split(uri)? {
-            (_, b"") => Ok(()),
-            (_, path) => grammar::check_name(
-                path.strip_prefix(b"/u/").ok_or(UriError::Kind { expected: "/u/" })?,
-            ),
+            (_, b"") => Ok(true),
+            (_, path) => {
+                let name = path.strip_prefix(b"/u/").ok_or(UriError::Kind { expected: "/u/" })?;
+                grammar::check_name(name).map(|()| false)
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub struct KeyPackageRef(Vec<u8>);
+pub struct KeyPackageRef(pub Vec<u8>);
 
 impl KeyPackageRef {
     /// The hash.

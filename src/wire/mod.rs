@@ -16,18 +16,30 @@
 //! | `submitMessage` | [`SubmitMessageRequest`] | [`SubmitMessageResponse`] |
 //! | `notify` | one or more [`FanoutMessage`], see [`notify`] | none |
 //! | `groupInfo` | [`GroupInfoRequest`] | [`GroupInfoResponse`] |
+//! | `requestConsent`, `updateConsent` | [`ConsentEntry`] | none |
+//! | `identifierQuery` | [`IdentifierRequest`] | [`IdentifierResponse`] |
+//! | `reportAbuse` | [`AbuseReport`] | none |
 //!
 //! SemiPrivateMessage, TargetedMessage and PrivateExternalMessage have no assigned numbers yet; they are refused
 //! like every other unknown wire format.
 
+mod abuse_report;
+mod app_ack;
+mod capabilities;
+mod components;
+mod consent;
 mod group_info;
 mod group_info_option;
+mod identifier_query;
 mod key_material;
 mod key_package;
 pub mod labelled;
+mod media_type;
 mod message;
+mod multi_credential;
 pub mod notify;
 mod protocol;
+mod pseudonym;
 mod ratchet_tree;
 mod submit_message;
 #[cfg(test)]
@@ -35,20 +47,32 @@ pub(crate) mod tests;
 mod update;
 mod welcome;
 
+pub use abuse_report::{AbuseReport, AbusiveMessage};
+pub use app_ack::{AppAck, MessageRange};
+pub use capabilities::{Capabilities, RequiredCapabilities};
+pub use components::{AppDataDictionary, ComponentsList, SafeAad, WireFormats};
+pub use consent::{ConsentEntry, ConsentOperation, ConsentScope};
 pub use group_info::{
     GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest, GroupInfoResponse, HpkeCiphertext,
     PendingProposal, SealedGroupInfo,
 };
 pub use group_info_option::{GroupInfo, GroupInfoOption, PartialGroupInfo, RatchetTreePresence};
+pub use identifier_query::{
+    FieldSource, Found, IdentifierOutcome, IdentifierRequest, IdentifierResponse, ProfileField,
+    QueryElement, SearchField, UserProfile,
+};
 pub use key_material::{
-    Capabilities, ClientKeyMaterial, ClientMaterial, KeyMaterialHead, KeyMaterialMls10,
-    KeyMaterialRequest, KeyMaterialResponse, KeyMaterialUserCode, RequiredCapabilities,
+    ClientKeyMaterial, ClientMaterial, KeyMaterialHead, KeyMaterialMls10, KeyMaterialRequest,
+    KeyMaterialResponse, KeyMaterialUserCode,
 };
 pub use key_package::{KeyPackage, KeyPackageRef};
+pub use media_type::{ApplicationFraming, MediaType, MediaTypeList};
 pub use message::{ContentType, MlsMessage, PrivateMessage, PublicMessage, Sender};
+pub use multi_credential::{CredentialBinding, MultiCredential};
 pub use notify::{FanoutEvent, FanoutMessage};
 pub use protocol::{CipherSuite, ExternalSender, PROTOCOL_MLS10};
-pub use ratchet_tree::{HttpsUrl, RatchetTree, RatchetTreeOption};
+pub use pseudonym::{IdentityLink, PseudonymousCredential};
+pub use ratchet_tree::{HttpsUrl, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains};
 pub use submit_message::{Frank, SubmitMessageRequest, SubmitMessageResponse};
 pub use update::{
     ErrorDescription, HandshakeBundle, ProposalRef, UpdateOutcome, UpdateRequest,

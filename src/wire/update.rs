@@ -91,7 +91,7 @@ impl Wire for UpdateRequest {
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub struct ProposalRef(Vec<u8>);
+pub struct ProposalRef(pub Vec<u8>);
 
 impl ProposalRef {
     /// The hash.
@@ -114,7 +114,7 @@ pub struct ErrorDescription(String);
 impl ErrorDescription {
     /// A description; what is too long is cut, and NUL is left out.
     #[must_use]
-    pub fn new(text: &str) -> Self {
+    pub fn shortened(text: &str) -> Self {
         let mut description = String::new();
         for character in text.chars().filter(|&character| character != '\0') {
             if description.len() + character.len_utf8() > MAX_DESCRIPTION {

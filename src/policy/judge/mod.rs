@@ -22,13 +22,21 @@
 //! Membership follows by itself: [`Action::AddClient`] and its kin change the counts in
 //! [`RoomState::membership`].
 
+use std::collections::BTreeSet;
+
 use crate::{
     policy::{Claims, RoleIndex},
-    room::{ComponentId, ComponentOperation, RoomState},
+    room::{Change, ComponentId, ComponentOperation, ParticipantList, RoomState},
     uri::{ProviderUri, UserUri},
 };
 
+mod authority;
+mod bundle;
+mod commit;
 mod denied;
+mod lapse;
+mod senders;
+mod whole;
 
 pub use denied::{Denied, Reason};
 
@@ -39,6 +47,17 @@ pub struct View<'a> {
     pub committed: &'a RoomState,
     /// The same with all accepted proposals that wait. Authority and limits are judged by it.
     pub effective: &'a RoomState,
+    /// The participants of the parent room, where this room depends on one. A hub has them; a client that has
+    /// not gives none, goes with its hub and reports the change as unverified.
+    pub parent: Option<&'a ParticipantList>,
+}
+
+impl<'a> View<'a> {
+    /// A room that depends on no other.
+    #[must_use]
+    pub const fn new(committed: &'a RoomState, effective: &'a RoomState) -> Self {
+        Self { committed, effective, parent: None }
+    }
 }
 
 /// Who made a proposal, as its verified signature and credential say.
@@ -131,14 +150,14 @@ pub struct Accepted {
     /// The proposals that no longer count, by their places in [`Queue::waiting`], in order: nobody has to
     /// commit them, and who commits them all the same is refused.
     pub lapsed: Vec<usize>,
-    /// Somebody used a claim that could not be checked here.
+    /// Somebody used a claim, or came from a parent room, that could not be checked here.
     pub unverified: bool,
     effective: Effective,
 }
 
 #[derive(Clone, Debug)]
 enum Effective {
-    Grown(crate::room::Change),
+    Grown(Change),
     Rebuilt(Box<RoomState>),
 }
 
@@ -202,9 +221,9 @@ pub enum JoinCode {
 #[derive(Clone, Debug)]
 #[must_use = "the room changes when the commit is merged"]
 pub struct Verdict {
-    /// Somebody used a claim that could not be checked here.
+    /// Somebody used a claim, or came from a parent room, that could not be checked here.
     pub unverified: bool,
-    change: crate::room::Change,
+    change: Change,
 }
 
 impl Verdict {
@@ -229,17 +248,34 @@ pub fn judge_proposals(
     queue: Queue<'_>,
     bundle: &[Proposed<'_>],
 ) -> Result<Accepted, Denied> {
-    let _ = (view, queue, bundle);
-    todo!()
+    let mut gone = lapse::by(view.committed, queue.waiting, bundle)?;
+    if gone.is_empty() && !queue.rebuild {
+        let (change, unverified) = bundle::judge(view, queue.waiting, &gone, bundle)?;
+        return Ok(Accepted {
+            lapsed: Vec::new(),
+            unverified,
+            effective: Effective::Grown(change),
+        });
+    }
+    let mut effective = bundle::replay(view, queue.waiting, &mut gone);
+    let rebuilt = View { effective: &effective, ..view };
+    let (change, unverified) = bundle::judge(rebuilt, queue.waiting, &gone, bundle)?;
+    effective.apply(change);
+    Ok(Accepted {
+        lapsed: gone.into_iter().collect(),
+        unverified,
+        effective: Effective::Rebuilt(Box::new(effective)),
+    })
 }
 
-/// The effective room after some waiting proposals have gone for reasons outside of policy.
+/// The effective room made anew from the proposals that wait, after some have gone for reasons outside of policy.
 ///
 /// Gives the room, and the places of those that lapse too because they no longer fit.
 #[must_use]
-pub fn replay(committed: &RoomState, waiting: &[Proposed<'_>]) -> (RoomState, Vec<usize>) {
-    let _ = (committed, waiting);
-    todo!()
+pub fn replay(view: View<'_>, waiting: &[Proposed<'_>]) -> (RoomState, Vec<usize>) {
+    let mut gone = BTreeSet::new();
+    let effective = bundle::replay(view, waiting, &mut gone);
+    (effective, gone.into_iter().collect())
 }
 
 /// May this commit be, given all its proposals in their order?
@@ -254,6 +290,5 @@ pub fn judge_commit(
     committer: Committer<'_>,
     proposals: &[Committed<'_>],
 ) -> Result<Verdict, Denied> {
-    let _ = (view, committer, proposals);
-    todo!()
+    commit::judge(view, committer, proposals)
 }

@@ -1,0 +1,184 @@
+//! Message IDs and the salt they rest on (content, section 3.3).
+
+use std::fmt;
+
+use hmac::{Hmac, Mac};
+use openmls_traits::random::OpenMlsRand;
+use sha2::{Digest, Sha256};
+
+use crate::error::Misuse;
+
+/// What names one message: the hash algorithm, then 31 octets of the hash. Ordered as octets, the tie-break of
+/// section 5.11.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct MessageId(pub [u8; Self::LENGTH]);
+
+impl MessageId {
+    /// Octets of an ID.
+    pub const LENGTH: usize = 32;
+
+    /// SHA-256 in the registry of named information hash algorithms: the one algorithm in use, whatever the MLS
+    /// cipher suite (C-005).
+    pub const SHA_256: u8 = 0x01;
+
+    /// The ID of `content`, the very octets received, sent by `sender` to `room` (C-004).
+    ///
+    /// Both URIs come from what MLS authenticated; [`Message::id`](super::Message::id) calls this.
+    ///
+    /// # Errors
+    /// If a URI has more than 65,535 octets.
+    pub fn of(sender: &str, room: &str, content: &[u8], salt: Salt) -> Result<Self, UriTooLong> {
+        let sender_length = u16::try_from(sender.len()).map_err(|_| UriTooLong)?.to_be_bytes();
+        let room_length = u16::try_from(room.len()).map_err(|_| UriTooLong)?.to_be_bytes();
+        let fields: [&[u8]; 6] =
+            [&sender_length, sender.as_bytes(), &room_length, room.as_bytes(), content, &salt.0];
+        let hash = hash(fields);
+        let mut id = [Self::SHA_256; Self::LENGTH];
+        for (octet, hashed) in id.iter_mut().skip(1).zip(hash) {
+            *octet = hashed;
+        }
+        Ok(Self(id))
+    }
+
+    /// Whether its hash algorithm is one that is known here.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        self.0[0] == Self::SHA_256
+    }
+
+    /// The ID that `bytes` are, if there are 32 of them.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The octets.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+}
+
+/// Octets up to which it is faster to hash from one place than from six.
+const GATHERED: usize = 1024;
+
+fn hash(fields: [&[u8]; 6]) -> [u8; 32] {
+    let total: usize = fields.iter().map(|field| field.len()).sum();
+    if total > GATHERED {
+        let mut hasher = Sha256::new();
+        fields.iter().for_each(|field| hasher.update(field));
+        return hasher.finalize().into();
+    }
+    let mut gathered = [0; GATHERED];
+    let mut rest = gathered.as_mut_slice();
+    for field in fields {
+        let (place, after) = rest.split_at_mut(field.len());
+        place.copy_from_slice(field);
+        rest = after;
+    }
+    Sha256::digest(gathered.get(..total).unwrap_or_default()).into()
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({self})")
+    }
+}
+
+/// A URI of more than 65,535 octets, for which the draft has no message ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a URI has more than 65,535 octets")]
+pub struct UriTooLong;
+
+/// The random octets of one message: part of its ID, and the key of its franking tag.
+///
+/// Never use one twice, and never let it be guessed (C-012).
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct Salt(pub [u8; Self::LENGTH]);
+
+impl Salt {
+    /// Octets of a salt.
+    pub const LENGTH: usize = 16;
+
+    /// A fresh salt from the caller's randomness.
+    ///
+    /// # Errors
+    /// If the randomness fails.
+    pub fn random(random: &impl OpenMlsRand) -> Result<Self, Misuse> {
+        random.random_array().map(Self).map_err(|_| Misuse::Crypto("no randomness"))
+    }
+
+    /// A salt that is random even if the nonce is not: the first octets of HMAC-SHA-256 over `nonce`, keyed with the
+    /// MLS exporter's `salt_base_secret` (content, section 9.2). The nonce must not repeat.
+    #[must_use]
+    pub fn derive(salt_base_secret: &[u8], nonce: &[u8]) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(salt_base_secret)
+            .expect("HMAC takes a key of any length");
+        mac.update(nonce);
+        let mut salt = [0; Self::LENGTH];
+        for (octet, derived) in salt.iter_mut().zip(mac.finalize().into_bytes()) {
+            *octet = derived;
+        }
+        Self(salt)
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(")?;
+        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))?;
+        f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_same_from_one_place_and_from_six() {
+        for length in [0, 1, 55, 64, 900, GATHERED - 21, GATHERED - 20, GATHERED, 5000] {
+            let content = vec![7; length];
+            let id = MessageId::of("", "", &content, Salt([9; 16])).unwrap();
+            let mut hasher = Sha256::new();
+            hasher.update([0; 4]);
+            hasher.update(&content);
+            hasher.update([9; 16]);
+            assert_eq!(id.0[1..], hasher.finalize()[..31], "{length}");
+            assert!(id.is_known());
+        }
+    }
+
+    #[test]
+    fn lengths_are_octets_and_keep_the_uris_apart() {
+        let id = |sender: &str, room: &str| MessageId::of(sender, room, &[], Salt([0; 16]));
+        assert_ne!(id("ab", "c"), id("a", "bc"));
+        // Two characters, three octets: the length that is hashed is 3.
+        let mut hasher = Sha256::new();
+        hasher.update([0, 3]);
+        hasher.update("aé");
+        hasher.update([0, 0]);
+        hasher.update([0; 16]);
+        assert_eq!(id("aé", "").unwrap().0[1..], hasher.finalize()[..31]);
+        assert_eq!(id(&"a".repeat(65_536), ""), Err(UriTooLong));
+        assert!(id("", &"a".repeat(65_535)).is_ok());
+    }
+
+    #[test]
+    fn a_derived_salt_depends_on_secret_and_nonce() {
+        let salt = Salt::derive(b"secret", b"nonce");
+        assert_eq!(salt, Salt::derive(b"secret", b"nonce"));
+        assert_ne!(salt, Salt::derive(b"secret", b"other"));
+        assert_ne!(salt, Salt::derive(b"other", b"nonce"));
+    }
+}

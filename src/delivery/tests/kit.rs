@@ -1,0 +1,805 @@
+//! Rooms of real clients, and forged messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use openmls::{
+    messages::group_info::{GroupInfo, VerifiableGroupInfo},
+    prelude::{DeserializeBytes as _, OpenMlsProvider as _, *},
+    treesync::LeafNodeParameters,
+};
+use openmls_basic_credential::SignatureKeyPair;
+use openmls_rust_crypto::OpenMlsRustCrypto;
+use openmls_traits::signatures::Signer as _;
+
+use crate::{
+    codec::{write_bytes, write_within},
+    delivery::{
+        self, CommitBundle, CommitRefusal, Config, FoundRefusal, GroupInfoForm, LeafIndex,
+        OpenCommit, ProposalRef, ProposalRefusal, StagedCommit, TreeForm, Writes,
+        external::sign_content,
+        frame::{Body, RawOrRef, read_frame},
+    },
+    env::Timestamp,
+    machine::{Changes, Records},
+};
+
+pub(super) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+/// Accumulates: the new value is the old one and all updates.
+pub(super) const LIST: u16 = 0x0022;
+/// Is replaced by its one update.
+pub(super) const NAME: u16 = 0x0023;
+/// Known to all leaves, and in no GroupContext at first.
+pub(super) const SPARE: u16 = 0x0030;
+/// Known to nobody.
+pub(super) const UNKNOWN: u16 = 0x8001;
+pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+pub(super) fn config() -> Config {
+    Config { mergeable: BTreeSet::from([LIST, 0x002A]), pending: 256, bundle: 64 }
+}
+
+pub(super) fn tls(value: &impl tls_codec::Serialize) -> Vec<u8> {
+    value.tls_serialize_detached().unwrap()
+}
+
+fn component_list(ids: &[u16]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_within(&mut out, |out| ids.iter().for_each(|id| out.extend(id.to_be_bytes())));
+    out
+}
+
+pub(super) fn leaf_dictionary(known: &[u16]) -> Extension {
+    let mut dictionary = AppDataDictionary::new();
+    dictionary.insert(1, component_list(known));
+    dictionary.insert(2, component_list(&[0x0020]));
+    Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))
+}
+
+pub(super) const KNOWN: [u16; 5] = [3, 0x0020, LIST, NAME, SPARE];
+
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities::builder()
+        .ciphersuites(vec![SUITE])
+        .extensions(vec![ExtensionType::AppDataDictionary])
+        .proposals(vec![
+            ProposalType::AppDataUpdate,
+            ProposalType::AppEphemeral,
+            ProposalType::SelfRemove,
+        ])
+        .credentials(vec![CredentialType::Basic])
+        .build()
+}
+
+/// From 2020 to 2200: the engine asks the clock of the machine.
+fn lifetime() -> Lifetime {
+    Lifetime::init(1_577_836_800, 7_258_118_400)
+}
+
+/// A server's key and what the group says of it.
+pub(super) fn server(name: &str) -> (SignatureKeyPair, delivery::ExternalSender) {
+    let signer = SignatureKeyPair::new(SUITE.signature_algorithm()).unwrap();
+    let sender = delivery::ExternalSender {
+        signature_key: signer.public().to_vec(),
+        credential: delivery::Credential {
+            kind: delivery::Credential::BASIC,
+            identity: name.as_bytes().to_vec(),
+        },
+    };
+    (signer, sender)
+}
+
+pub(super) struct Client {
+    pub(super) provider: OpenMlsRustCrypto,
+    pub(super) signer: SignatureKeyPair,
+    pub(super) credential: CredentialWithKey,
+    pub(super) group: Option<MlsGroup>,
+}
+
+/// What a committer sends.
+#[derive(Clone)]
+pub(super) struct Made {
+    pub(super) commit: Vec<u8>,
+    pub(super) welcome: Option<Vec<u8>>,
+    pub(super) group_info: Vec<u8>,
+}
+
+impl Made {
+    pub(super) fn bundle(&self) -> CommitBundle<'_> {
+        CommitBundle {
+            welcome: self.welcome.as_deref(),
+            group_info: GroupInfoForm::Full(&self.group_info),
+            ratchet_tree: TreeForm::DistributionService,
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn new(name: &str) -> Self {
+        let provider = OpenMlsRustCrypto::default();
+        let signer = SignatureKeyPair::new(SUITE.signature_algorithm()).unwrap();
+        signer.store(provider.storage()).unwrap();
+        let credential = CredentialWithKey {
+            credential: BasicCredential::new(name.as_bytes().to_vec()).into(),
+            signature_key: signer.public().into(),
+        };
+        Self { provider, signer, credential, group: None }
+    }
+
+    pub(super) fn mls(&mut self) -> &mut MlsGroup {
+        self.group.as_mut().unwrap()
+    }
+
+    pub(super) fn leaf(&self) -> LeafIndex {
+        LeafIndex(self.group.as_ref().unwrap().own_leaf_index().u32())
+    }
+
+    pub(super) fn key_package(&self) -> KeyPackage {
+        self.key_package_with(&KNOWN, lifetime())
+    }
+
+    pub(super) fn key_package_with(&self, known: &[u16], lifetime: Lifetime) -> KeyPackage {
+        KeyPackage::builder()
+            .leaf_node_capabilities(capabilities())
+            .leaf_node_extensions(Extensions::single(leaf_dictionary(known)).unwrap())
+            .key_package_lifetime(lifetime)
+            .build(SUITE, &self.provider, &self.signer, self.credential.clone())
+            .unwrap()
+            .key_package()
+            .clone()
+    }
+
+    pub(super) fn create(&mut self, extensions: Extensions<GroupContext>) {
+        let config = MlsGroupCreateConfig::builder()
+            .ciphersuite(SUITE)
+            .capabilities(capabilities())
+            .with_leaf_node_extensions(Extensions::single(leaf_dictionary(&KNOWN)).unwrap())
+            .unwrap()
+            .with_group_context_extensions(extensions)
+            .lifetime(lifetime())
+            .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
+            .use_ratchet_tree_extension(false)
+            .build();
+        let group = MlsGroup::new_with_group_id(
+            &self.provider,
+            &self.signer,
+            &config,
+            GroupId::from_slice(b"mimi://hub.example/g/1"),
+            self.credential.clone(),
+        );
+        self.group = Some(group.unwrap());
+    }
+
+    pub(super) fn group_info(&self) -> Vec<u8> {
+        let group = self.group.as_ref().unwrap();
+        bare(&group.export_group_info(self.provider.crypto(), &self.signer, false).unwrap())
+    }
+
+    pub(super) fn propose(&mut self, propose: Propose) -> Vec<u8> {
+        let Self { provider, signer, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        let made = group.propose(provider, signer, propose, ProposalOrRefType::Reference);
+        tls(&made.unwrap().0)
+    }
+
+    pub(super) fn leave(&mut self) -> Vec<u8> {
+        let Self { provider, signer, group, .. } = self;
+        tls(&group.as_mut().unwrap().leave_group_via_self_remove(provider, signer).unwrap())
+    }
+
+    /// Commits what is pending, and proposals by value.
+    pub(super) fn commit(&mut self, proposals: Vec<Proposal>) -> Made {
+        let Self { provider, signer, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        let mut stage =
+            group.commit_builder().add_proposals(proposals).load_psks(provider.storage()).unwrap();
+        let mut updater = stage.app_data_dictionary_updater();
+        compute_into(&mut updater, stage.app_data_update_proposals());
+        let changes = updater.changes();
+        stage.with_app_data_dictionary_updates(changes);
+        let bundle = stage
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false)
+            .build(provider.rand(), provider.crypto(), signer, |_| true)
+            .unwrap()
+            .stage_commit(provider)
+            .unwrap();
+        made_of(bundle.into_contents())
+    }
+
+    /// A commit with an update path and nothing else.
+    pub(super) fn update_path(&mut self) -> Made {
+        let Self { provider, signer, group, .. } = self;
+        let bundle = group
+            .as_mut()
+            .unwrap()
+            .commit_builder()
+            .force_self_update(true)
+            .load_psks(provider.storage())
+            .unwrap()
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false)
+            .build(provider.rand(), provider.crypto(), signer, |_| true)
+            .unwrap()
+            .stage_commit(provider)
+            .unwrap();
+        made_of(bundle.into_contents())
+    }
+
+    pub(super) fn forget_commit(&mut self) {
+        let Self { provider, group, .. } = self;
+        group.as_mut().unwrap().clear_pending_commit(provider.storage()).unwrap();
+    }
+
+    pub(super) fn merge_own(&mut self) {
+        let Self { provider, group, .. } = self;
+        group.as_mut().unwrap().merge_pending_commit(provider).unwrap();
+    }
+
+    /// Takes what the hub fanned out.
+    pub(super) fn receive(&mut self, message: &[u8]) {
+        let Self { provider, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        if !group.is_active() {
+            return;
+        }
+        if delivery::external::is_component_update(message) {
+            let context = tls(group.public_group().group_context());
+            let context = delivery::context::Context::decode(&context).unwrap();
+            let queued = delivery::external::verify(provider.crypto(), &context, message).unwrap();
+            group.store_pending_proposal(provider.storage(), queued).unwrap();
+            return;
+        }
+        let processed = group.process_message(provider, protocol_message(message)).unwrap();
+        let staged = match processed.into_content() {
+            ProcessedMessageContent::ProposalMessage(proposal)
+            | ProcessedMessageContent::ExternalJoinProposalMessage(proposal) => {
+                group.store_pending_proposal(provider.storage(), *proposal).unwrap();
+                return;
+            }
+            ProcessedMessageContent::StagedCommitMessage(staged) => *staged,
+            ProcessedMessageContent::UnresolvedAppDataCommit(open) => {
+                let mut updater = group.app_data_dictionary_updater();
+                compute_into(&mut updater, open.app_data_update_proposals());
+                let changes = updater.changes();
+                group.stage_app_data_commit(provider, *open, changes).unwrap()
+            }
+            other => panic!("{other:?}"),
+        };
+        group.merge_staged_commit(provider, staged).unwrap();
+    }
+
+    pub(super) fn join(&mut self, welcome: &[u8], tree: &[u8]) {
+        let welcome = Welcome::tls_deserialize_exact_bytes(welcome).unwrap();
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(tree).unwrap();
+        let staged = StagedWelcome::build_from_welcome(&self.provider, &join_config(), welcome)
+            .unwrap()
+            .with_ratchet_tree(tree)
+            .build()
+            .unwrap();
+        self.group = Some(staged.into_group(&self.provider).unwrap());
+    }
+
+    /// Enters from outside, with what the hub gives to joiners.
+    pub(super) fn enter(
+        &mut self,
+        group: &delivery::Group,
+        proposals: Vec<AppDataUpdateProposal>,
+    ) -> Made {
+        let info = VerifiableGroupInfo::tls_deserialize_exact_bytes(&group.group_info()).unwrap();
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&group.ratchet_tree()).unwrap();
+        let pending = group
+            .pending()
+            .filter(|it| it.content == delivery::ProposalView::SelfRemove)
+            .map(|it| {
+                match MlsMessageIn::tls_deserialize_exact_bytes(&it.message).unwrap().extract() {
+                    MlsMessageBodyIn::PublicMessage(message) => message,
+                    other => panic!("{other:?}"),
+                }
+            })
+            .collect();
+        let leaf = LeafNodeParameters::builder()
+            .with_capabilities(capabilities())
+            .with_extensions(Extensions::single(leaf_dictionary(&KNOWN)).unwrap())
+            .build();
+        let mut builder = MlsGroup::external_commit_builder()
+            .with_ratchet_tree(tree)
+            .with_proposals(pending)
+            .with_config(join_config())
+            .build_group(&self.provider, info, self.credential.clone())
+            .unwrap()
+            .leaf_node_parameters(leaf);
+        for proposal in proposals {
+            builder = builder.add_app_data_update_proposal(proposal);
+        }
+        let mut stage = builder
+            .load_psks(self.provider.storage())
+            .unwrap()
+            .create_group_info(true)
+            .use_ratchet_tree_extension(false);
+        let mut updater = stage.app_data_dictionary_updater();
+        compute_into(&mut updater, stage.app_data_update_proposals());
+        let changes = updater.changes();
+        stage.with_app_data_dictionary_updates(changes);
+        let (joined, bundle) = stage
+            .build(self.provider.rand(), self.provider.crypto(), &self.signer, |_| true)
+            .unwrap()
+            .finalize(&self.provider)
+            .unwrap();
+        self.group = Some(joined);
+        made_of(bundle.into_contents())
+    }
+
+    /// Signs other proposals into a commit, or into none: what a hostile member could send. The confirmation tag and
+    /// the membership tag are those of nothing, which no server can tell.
+    pub(super) fn forge(&self, commit: &[u8], proposals: &[Vec<u8>]) -> Vec<u8> {
+        let context = tls(self.group.as_ref().unwrap().public_group().group_context());
+        self.forge_in(&context, commit, |out| {
+            write_within(out, |out| proposals.iter().for_each(|it| out.extend_from_slice(it)));
+        })
+    }
+
+    fn forge_in(
+        &self,
+        context: &[u8],
+        commit: &[u8],
+        proposals: impl FnOnce(&mut Vec<u8>),
+    ) -> Vec<u8> {
+        let (head, path) = split_commit(commit);
+        let mut message = head.to_vec();
+        proposals(&mut message);
+        message.extend_from_slice(path);
+        self.seal(message, context, true)
+    }
+
+    /// A commit without a path.
+    pub(super) fn forge_pathless(&self, any: &[u8], proposals: &[Vec<u8>]) -> Vec<u8> {
+        let (head, _) = split_commit(any);
+        let mut message = head.to_vec();
+        write_within(&mut message, |out| {
+            proposals.iter().for_each(|it| out.extend_from_slice(it));
+        });
+        message.push(0);
+        let context = tls(self.group.as_ref().unwrap().public_group().group_context());
+        self.seal(message, &context, true)
+    }
+
+    /// A standalone proposal, whatever it is.
+    pub(super) fn forge_proposal(&self, aad: &[u8], proposal: &[u8]) -> Vec<u8> {
+        let group = self.group.as_ref().unwrap();
+        let mut message = vec![0, 1, 0, 1];
+        write_bytes(&mut message, group.group_id().as_slice());
+        message.extend(group.epoch().as_u64().to_be_bytes());
+        message.push(1);
+        message.extend(self.leaf().0.to_be_bytes());
+        write_bytes(&mut message, aad);
+        message.push(2);
+        message.extend_from_slice(proposal);
+        let context = tls(group.public_group().group_context());
+        self.seal(message, &context, false)
+    }
+
+    fn seal(&self, mut message: Vec<u8>, context: &[u8], commit: bool) -> Vec<u8> {
+        let signed = [&message, context].concat();
+        let signature =
+            self.signer.sign(&sign_content("FramedContentTBS", &signed).unwrap()).unwrap();
+        write_bytes(&mut message, &signature);
+        if commit {
+            write_bytes(&mut message, &[7; 32]);
+        }
+        write_bytes(&mut message, &[9; 32]);
+        message
+    }
+}
+
+/// The octets before the proposals of a commit, and those of its path.
+fn split_commit(commit: &[u8]) -> (&[u8], &[u8]) {
+    let frame = read_frame(commit).unwrap();
+    let Body::Commit(raw) = &frame.body else { panic!("no commit") };
+    let mut reader = crate::codec::Reader::new(commit);
+    reader.take("", 4).unwrap();
+    reader.bytes("").unwrap();
+    reader.take("", 8).unwrap();
+    if reader.u8("").unwrap() == 1 {
+        reader.take("", 4).unwrap();
+    }
+    reader.bytes("").unwrap();
+    reader.u8("").unwrap();
+    let head = reader.offset();
+    let list = reader.bytes("").unwrap();
+    assert_eq!(raw.proposals.is_empty(), list.is_empty());
+    (&commit[..head], &frame.content[reader.offset()..])
+}
+
+/// The proposals of a commit, each with its tag: 1 by value, 2 by reference.
+pub(super) fn proposals_of(commit: &[u8]) -> Vec<Vec<u8>> {
+    let frame = read_frame(commit).unwrap();
+    let Body::Commit(raw) = &frame.body else { panic!("no commit") };
+    assert!(raw.proposals.iter().all(|it| matches!(it, RawOrRef::Reference(_))));
+    raw.proposals
+        .iter()
+        .map(|it| match it {
+            RawOrRef::Reference(name) => by_reference(&ProposalRef(name.clone())),
+            RawOrRef::Value(_) => unreachable!(),
+        })
+        .collect()
+}
+
+pub(super) fn by_value(proposal: &Proposal) -> Vec<u8> {
+    [vec![1], tls(proposal)].concat()
+}
+
+pub(super) fn by_reference(name: &ProposalRef) -> Vec<u8> {
+    let mut out = vec![2];
+    write_bytes(&mut out, &name.0);
+    out
+}
+
+pub(super) fn remove(leaf: LeafIndex) -> Proposal {
+    let remove = RemoveProposal::tls_deserialize_exact_bytes(&leaf.0.to_be_bytes()).unwrap();
+    Proposal::Remove(Box::new(remove))
+}
+
+pub(super) fn add(client: &Client) -> Proposal {
+    Proposal::Add(Box::new(AddProposal::from(client.key_package())))
+}
+
+pub(super) fn update_component(component: u16, data: &[u8]) -> Proposal {
+    Proposal::AppDataUpdate(Box::new(AppDataUpdateProposal::update(component, data)))
+}
+
+pub(super) fn remove_component(component: u16) -> Proposal {
+    Proposal::AppDataUpdate(Box::new(AppDataUpdateProposal::remove(component)))
+}
+
+fn join_config() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
+        .use_ratchet_tree_extension(false)
+        .build()
+}
+
+pub(super) fn bare(message: &MlsMessageOut) -> Vec<u8> {
+    tls(message)[4..].to_vec()
+}
+
+pub(super) fn made_of(
+    (commit, welcome, info): (MlsMessageOut, Option<Welcome>, Option<GroupInfo>),
+) -> Made {
+    Made {
+        commit: tls(&commit),
+        welcome: welcome.map(|it| tls(&it)),
+        group_info: tls(&info.unwrap()),
+    }
+}
+
+pub(super) fn protocol_message(message: &[u8]) -> ProtocolMessage {
+    MlsMessageIn::tls_deserialize_exact_bytes(message).unwrap().try_into_protocol_message().unwrap()
+}
+
+/// What the application makes of updates: the list grows, everything else is replaced.
+fn compute_into<'a>(
+    updater: &mut AppDataDictionaryUpdater<'_>,
+    proposals: impl Iterator<Item = &'a AppDataUpdateProposal>,
+) {
+    let mut list: Option<Vec<u8>> = None;
+    for proposal in proposals {
+        let component = proposal.component_id();
+        match proposal.operation() {
+            AppDataUpdateOperation::Update(data) if component == LIST => {
+                let mut value = list
+                    .take()
+                    .unwrap_or_else(|| updater.old_value(component).unwrap_or_default().to_vec());
+                value.extend_from_slice(data.as_slice());
+                updater.set(openmls::component::ComponentData::from_parts(
+                    component,
+                    value.clone().into(),
+                ));
+                list = Some(value);
+            }
+            AppDataUpdateOperation::Update(data) => {
+                updater.set(openmls::component::ComponentData::from_parts(component, data.clone()));
+            }
+            AppDataUpdateOperation::Remove => updater.remove(&component),
+        }
+    }
+}
+
+/// The same, of a commit that the delivery service has opened.
+pub(super) fn compute(
+    group: &delivery::Group,
+    open: &OpenCommit,
+) -> BTreeMap<u16, Option<Vec<u8>>> {
+    let mut changes = BTreeMap::new();
+    for (component, operation, _) in open.component_updates() {
+        let old = || group.component(component).unwrap_or_default().to_vec();
+        match operation {
+            delivery::ComponentOperation::Update(data) if component == LIST => {
+                let value = changes.entry(component).or_insert_with(|| Some(old()));
+                value.as_mut().unwrap().extend_from_slice(data);
+            }
+            delivery::ComponentOperation::Update(data) => {
+                changes.insert(component, Some(data.clone()));
+            }
+            delivery::ComponentOperation::Remove => {
+                changes.insert(component, None);
+            }
+        }
+    }
+    changes
+}
+
+pub(super) fn dictionary(components: &[(u16, &[u8])]) -> Extension {
+    let mut dictionary = AppDataDictionary::new();
+    for (component, data) in components {
+        dictionary.insert(*component, data.to_vec());
+    }
+    Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))
+}
+
+pub(super) fn required() -> Extension {
+    Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(
+        &[ExtensionType::AppDataDictionary],
+        &[ProposalType::AppDataUpdate, ProposalType::SelfRemove],
+        &[CredentialType::Basic],
+    ))
+}
+
+pub(super) fn senders(all: &[&delivery::ExternalSender]) -> Extension {
+    Extension::ExternalSenders(
+        all.iter()
+            .map(|sender| {
+                ExternalSender::new(
+                    sender.signature_key.as_slice().into(),
+                    BasicCredential::new(sender.credential.identity.clone()).into(),
+                )
+            })
+            .collect(),
+    )
+}
+
+pub(super) fn components() -> Vec<(u16, &'static [u8])> {
+    // An empty list of Safe AAD components makes every authenticated_data a SafeAAD.
+    vec![(2, &[0]), (LIST, b"alice;"), (NAME, b"a room")]
+}
+
+/// A hub and its clients, each save checked against a restore.
+pub(super) struct Room {
+    pub(super) clients: Vec<Client>,
+    pub(super) hub: SignatureKeyPair,
+    pub(super) hub_sender: delivery::ExternalSender,
+    pub(super) follower: SignatureKeyPair,
+    pub(super) follower_sender: delivery::ExternalSender,
+    pub(super) group: delivery::Group,
+    pub(super) records: Records,
+}
+
+/// What an acceptance wrote.
+pub(super) fn save(records: &mut Records, writes: &Writes) -> usize {
+    let keys: BTreeSet<_> = writes.iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(keys.len(), writes.len(), "no key is written twice in one save");
+    assert!(keys.iter().all(|key| delivery::Group::KINDS.contains(&key.kind())));
+    let changes = Changes {
+        base: records.revision,
+        next: records.revision.next(),
+        writes: writes.iter().cloned().collect(),
+        wake_at: None,
+    };
+    let octets = changes.octets();
+    assert!(records.save(&changes));
+    octets
+}
+
+impl Room {
+    pub(super) fn new(members: usize) -> Self {
+        let (hub, hub_sender) = server("mimi://hub.example");
+        let (follower, follower_sender) = server("mimi://follower.example");
+        let mut alice = Client::new("mimi://hub.example/u/user0");
+        alice.create(
+            Extensions::from_vec(vec![
+                required(),
+                senders(&[&hub_sender, &follower_sender]),
+                dictionary(&components()),
+            ])
+            .unwrap(),
+        );
+        let group = found(&alice).unwrap();
+        let mut records = Records::default();
+        save(&mut records, &group.writes());
+        let mut room = Self {
+            clients: vec![alice],
+            hub,
+            hub_sender,
+            follower,
+            follower_sender,
+            group,
+            records,
+        };
+        if members > 1 {
+            room.add_members(1..members);
+        }
+        room.check();
+        room
+    }
+
+    pub(super) fn add_members(&mut self, range: std::ops::Range<usize>) {
+        let mut fresh: Vec<_> =
+            range.map(|i| Client::new(&format!("mimi://hub.example/u/user{i}"))).collect();
+        let adds = fresh.iter().map(add).collect();
+        let made = self.clients[0].commit(adds);
+        let tree = self.accept(0, &made);
+        for client in &mut fresh {
+            client.join(made.welcome.as_ref().unwrap(), &tree);
+        }
+        self.clients.extend(fresh);
+        self.check();
+    }
+
+    /// What the hub keeps and what it would restore are one, and what the clients have.
+    pub(super) fn check(&self) {
+        let restored = delivery::Group::restore(&self.records, &config()).unwrap();
+        assert_same(&self.group, &restored);
+        for client in &self.clients {
+            let Some(group) = client.group.as_ref().filter(|group| group.is_active()) else {
+                continue;
+            };
+            assert_eq!(tls(group.public_group().group_context()), self.group.group_context());
+            assert_eq!(tls(&group.export_ratchet_tree()), self.group.ratchet_tree());
+        }
+    }
+
+    pub(super) fn propose(
+        &mut self,
+        messages: &[&[u8]],
+    ) -> Result<Vec<ProposalRef>, ProposalRefusal> {
+        let crypto = OpenMlsRustCrypto::default();
+        let before: Vec<_> = self.group.pending().cloned().collect();
+        let checked = self.group.check_proposals(crypto.crypto(), NOW, messages);
+        assert!(self.group.pending().eq(&before), "a check changes nothing");
+        let checked = checked?;
+        let names = checked.proposals().iter().map(|it| it.reference.clone()).collect();
+        let lapsed = checked.lapsed().to_vec();
+        let staged = self.group.stage(checked, &[], NOW);
+        save(&mut self.records, staged.writes());
+        self.group.accept_proposals(staged);
+        assert!(self.group.pending().all(|it| !lapsed.contains(&it.reference)));
+        let restored = delivery::Group::restore(&self.records, &config()).unwrap();
+        assert_same(&self.group, &restored);
+        Ok(names)
+    }
+
+    /// Fans a proposal out to all but its sender.
+    pub(super) fn deliver(&mut self, message: &[u8], from: Option<usize>) {
+        for (i, client) in self.clients.iter_mut().enumerate() {
+            if Some(i) != from {
+                client.receive(message);
+            }
+        }
+    }
+
+    pub(super) fn judge(&self, made: &Made) -> Result<StagedCommit, CommitRefusal> {
+        self.judge_with(&made.commit, &made.bundle())
+    }
+
+    pub(super) fn judge_with(
+        &self,
+        commit: &[u8],
+        bundle: &CommitBundle<'_>,
+    ) -> Result<StagedCommit, CommitRefusal> {
+        let crypto = OpenMlsRustCrypto::default();
+        let open = self.group.open_commit(crypto.crypto(), NOW, commit)?;
+        let changes = compute(&self.group, &open);
+        open.resolve(&self.group, crypto.crypto(), changes, bundle)
+    }
+
+    /// Accepts a member's commit, and brings it to all members. Returns the new tree.
+    pub(super) fn accept(&mut self, from: usize, made: &Made) -> Vec<u8> {
+        let staged = self.judge(made).unwrap();
+        let tree = self.settle(staged);
+        for (i, client) in self.clients.iter_mut().enumerate() {
+            match i == from {
+                true => client.merge_own(),
+                false => client.receive(&made.commit),
+            }
+        }
+        self.check();
+        tree
+    }
+
+    pub(super) fn settle(&mut self, staged: StagedCommit) -> Vec<u8> {
+        let tree = staged.ratchet_tree(&self.group);
+        let info = staged.group_info().to_vec();
+        save(&mut self.records, staged.writes());
+        self.group.accept_commit(staged);
+        assert_eq!(self.group.ratchet_tree(), tree);
+        assert_eq!(self.group.group_info(), info);
+        tree
+    }
+
+    /// The bare engine, where the hub is, with the same queue.
+    pub(super) fn bare_engine(&self) -> (PublicGroup, OpenMlsRustCrypto) {
+        let provider = OpenMlsRustCrypto::default();
+        let info =
+            VerifiableGroupInfo::tls_deserialize_exact_bytes(&self.group.group_info()).unwrap();
+        let tree = RatchetTreeIn::tls_deserialize_exact_bytes(&self.group.ratchet_tree()).unwrap();
+        let (mut group, _) = PublicGroup::from_external(
+            provider.crypto(),
+            provider.storage(),
+            tree,
+            info,
+            ProposalStore::new(),
+        )
+        .unwrap();
+        for pending in self.group.pending() {
+            bare_queue(&mut group, &provider, &pending.message).unwrap();
+        }
+        (group, provider)
+    }
+
+    /// Whether the bare engine would merge a commit.
+    pub(super) fn bare_engine_accepts(&self, commit: &[u8]) -> bool {
+        let (mut group, provider) = self.bare_engine();
+        let processed = group.process_message(provider.crypto(), protocol_message(commit));
+        let Ok(processed) = processed.inspect_err(|error| eprintln!("{error:?}")) else {
+            return false;
+        };
+        let staged = match processed.into_content() {
+            ProcessedMessageContent::StagedCommitMessage(staged) => *staged,
+            ProcessedMessageContent::UnresolvedAppDataCommit(open) => {
+                let mut updater = group.app_data_dictionary_updater();
+                compute_into(&mut updater, open.app_data_update_proposals());
+                let changes = updater.changes();
+                match group.stage_app_data_commit(provider.crypto(), *open, changes) {
+                    Ok(staged) => staged,
+                    Err(error) => {
+                        eprintln!("{error:?}");
+                        return false;
+                    }
+                }
+            }
+            _ => return false,
+        };
+        group.merge_commit(provider.storage(), staged).is_ok()
+    }
+
+    /// Whether the bare engine would queue a proposal.
+    pub(super) fn bare_engine_queues(&self, message: &[u8]) -> bool {
+        let (mut group, provider) = self.bare_engine();
+        bare_queue(&mut group, &provider, message).is_some()
+    }
+}
+
+fn bare_queue(group: &mut PublicGroup, provider: &OpenMlsRustCrypto, message: &[u8]) -> Option<()> {
+    let processed = group.process_message(provider.crypto(), protocol_message(message));
+    let processed = processed.inspect_err(|error| eprintln!("{error:?}")).ok()?;
+    match processed.into_content() {
+        ProcessedMessageContent::ProposalMessage(proposal)
+        | ProcessedMessageContent::ExternalJoinProposalMessage(proposal) => {
+            group.add_proposal(provider.storage(), *proposal).ok()
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn found(creator: &Client) -> Result<delivery::Group, FoundRefusal> {
+    let tree = tls(&creator.group.as_ref().unwrap().export_ratchet_tree());
+    found_with(&creator.group_info(), &tree)
+}
+
+pub(super) fn found_with(info: &[u8], tree: &[u8]) -> Result<delivery::Group, FoundRefusal> {
+    let crypto = OpenMlsRustCrypto::default();
+    delivery::Group::found(crypto.crypto(), NOW, info, tree, &config())
+}
+
+/// Two groups that answer alike, and would save alike.
+pub(super) fn assert_same(live: &delivery::Group, restored: &delivery::Group) {
+    assert_eq!(live.context, restored.context);
+    assert_eq!(live.context_octets, restored.context_octets);
+    assert_eq!(live.senders, restored.senders);
+    assert_eq!(live.roster, restored.roster);
+    assert_eq!(live.info, restored.info);
+    assert_eq!(live.head, restored.head);
+    assert_eq!(live.engine.parts(), restored.engine.parts());
+    assert!(live.pending().eq(restored.pending()));
+    assert_eq!(live.writes(), restored.writes());
+    assert_eq!(live.ratchet_tree(), restored.ratchet_tree());
+}

@@ -1,0 +1,131 @@
+//! Standalone proposals: judged when they are accepted, and never again.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Action, Denied, Proposed, Proposer, Reason, View, authority::Court, lapse, lapse::is_deferred,
+    whole,
+};
+use crate::{
+    policy::{JoinCode, components::OperationalParameters},
+    room::{Change, ChangeError, ComponentId, Draft, RoomState},
+};
+
+/// Judges a bundle on the effective room, and gives what it does to that.
+pub(super) fn judge(
+    view: View<'_>,
+    waiting: &[Proposed<'_>],
+    gone: &BTreeSet<usize>,
+    bundle: &[Proposed<'_>],
+) -> Result<(Change, bool), Denied> {
+    let before = Draft::new(view.effective, view.committed);
+    let mut after = before.clone();
+    for (index, proposed) in bundle.iter().enumerate() {
+        if is_deferred(proposed) {
+            deferred(view, waiting, gone, bundle, proposed).map_err(|denied| denied.at(index))?;
+        } else {
+            whole::take(&mut after, proposed).map_err(|denied| denied.at(index))?;
+        }
+    }
+    let court = Court { before: &before, after: &after, set: bundle, code: JoinCode::None };
+    let mut unverified = false;
+    for (index, proposed) in bundle.iter().enumerate() {
+        standalone(proposed)
+            .and_then(|()| from_outside(view.effective, proposed.by))
+            .and_then(|()| court.judge(proposed))
+            .map(|unsure| unverified |= unsure)
+            .map_err(|denied| denied.at(index))?;
+    }
+    unverified |= whole::judge(&after, view.parent)?;
+    Ok((after.finish()?, unverified))
+}
+
+/// Members change roles and preauthorisation in a commit of their own only.
+fn standalone(proposed: &Proposed<'_>) -> Result<(), Denied> {
+    match proposed.what {
+        Action::Component { id, .. }
+            if matches!(id, ComponentId::ROLES_LIST | ComponentId::PREAUTH_LIST)
+                && !is_deferred(proposed) =>
+        {
+            Err(Denied::new("R-017", Reason::ByValue(id)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Servers and those who are no members propose only where the room lets them.
+fn from_outside(room: &RoomState, by: Proposer<'_>) -> Result<(), Denied> {
+    if matches!(by, Proposer::User(_)) {
+        return Ok(());
+    }
+    match room.policy::<OperationalParameters>() {
+        Some(parameters) if !parameters.external_proposal_allowed => {
+            Err(Denied::new("R-164", Reason::External))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The hub's own update of roles or preauthorisation: valid by itself, and with no list change waiting.
+fn deferred(
+    view: View<'_>,
+    waiting: &[Proposed<'_>],
+    gone: &BTreeSet<usize>,
+    bundle: &[Proposed<'_>],
+    proposed: &Proposed<'_>,
+) -> Result<(), Denied> {
+    let mut alone = Draft::new(view.effective, view.committed);
+    whole::take(&mut alone, proposed)?;
+    alone.check()?;
+    let roles = matches!(proposed.what, Action::Component { id: ComponentId::ROLES_LIST, .. });
+    let start = Draft::new(view.committed, view.committed);
+    let survivors = waiting.iter().enumerate().filter(|(place, _)| !gone.contains(place));
+    let in_the_way = survivors
+        .map(|(_, it)| it)
+        .chain(bundle)
+        .flat_map(|it| lapse::moves(&start, &it.what))
+        .any(|it| roles || it.to != crate::policy::RoleIndex::NONE);
+    if in_the_way {
+        return Err(Denied::new("R-017", Reason::Waiting(ComponentId::PARTICIPANT_LIST)));
+    }
+    Ok(())
+}
+
+/// Makes the effective room anew without those that are `gone`, and adds those that no longer fit.
+///
+/// Clients that go, go in any case: a Remove or SelfRemove was judged when it came, and stays wise whatever lapses
+/// around it. Adds come last, for the change of the list that they need may stand behind them in their bundle.
+pub(super) fn replay(
+    view: View<'_>,
+    waiting: &[Proposed<'_>],
+    gone: &mut BTreeSet<usize>,
+) -> RoomState {
+    let mut room = view.committed.clone();
+    let is_add = |it: &Proposed<'_>| matches!(it.what, Action::AddClient { .. });
+    for adds in [false, true] {
+        for (place, proposed) in waiting.iter().enumerate() {
+            if is_add(proposed) != adds || gone.contains(&place) || is_deferred(proposed) {
+                continue;
+            }
+            match again(&room, view, proposed) {
+                Ok(change) => room.apply(change),
+                Err(_) => {
+                    gone.insert(place);
+                }
+            }
+        }
+    }
+    room
+}
+
+fn again(room: &RoomState, view: View<'_>, proposed: &Proposed<'_>) -> Result<Change, Denied> {
+    let before = Draft::new(room, view.committed);
+    let mut after = before.clone();
+    whole::take(&mut after, proposed)?;
+    if matches!(proposed.what, Action::AddClient { .. } | Action::Component { .. }) {
+        let set = std::slice::from_ref(proposed);
+        Court { before: &before, after: &after, set, code: JoinCode::None }.judge(proposed)?;
+        crate::policy::limits::check(&after)?;
+    }
+    after.finish().map_err(|error: ChangeError| error.into())
+}

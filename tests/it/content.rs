@@ -1,0 +1,4 @@
+//! MIMI content against the draft's example messages, property by property.
+
+mod examples;
+mod vectors;

@@ -143,8 +143,10 @@ pub struct Limits {
     pub claims_for: u64,
     /// Milliseconds for which a claim that comes again, octet for octet, gets the first answer.
     pub claim_again: u64,
-    /// Scopes of consent that one user has an entry for, asked or decided.
+    /// Consents that one user has decided; as many that it is asked for, that it asks for, and letters about them.
     pub consents: usize,
+    /// Consents of others, with KeyPackages, that wait for a client of the user to take them.
+    pub consents_told: usize,
     /// Octets of the events that a follower holds back in one room because a commit before them is missing.
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
@@ -188,6 +190,7 @@ impl Default for Limits {
             claims_for: 24 * 60 * 60 * 1000,
             claim_again: 60 * 1000,
             consents: 4096,
+            consents_told: 256,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
             directory: 64 << 10,

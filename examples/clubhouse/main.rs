@@ -9,6 +9,9 @@
 //!
 //! It exits with 1 if anything differs from what the flow promises.
 
+#![expect(unreachable_pub, reason = "the modules of an example are its own")]
+#![expect(clippy::disallowed_methods, reason = "an example has a clock")]
+
 mod crash;
 mod phone;
 mod server;
@@ -76,16 +79,28 @@ fn with_crashes(seed: u64) -> ExitCode {
     let (story, _, kept) = play(|scene| chosen.get(scene).copied().flatten());
     for (number, ((title, _), at)) in story::SCENES.iter().zip(&chosen).enumerate() {
         if let Some((save, crash)) = at {
-            println!("scene {}: {title}: {crash:?} at save {} of {}", number + 1, save + 1, saves[number]);
+            println!(
+                "scene {}: {title}: {crash:?} at save {} of {}",
+                number + 1,
+                save + 1,
+                saves[number]
+            );
         }
     }
     if let Err(broken) = kept {
         return failed(&story, &broken);
     }
     if story.summary() != plain.summary() {
-        return failed(&story, &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()));
+        return failed(
+            &story,
+            &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()),
+        );
     }
-    println!("{} crashes, and the same room:\n\n{}", story.world.plan.borrow().crashed, story.summary());
+    println!(
+        "{} crashes, and the same room:\n\n{}",
+        story.world.plan.borrow().crashed,
+        story.summary()
+    );
     ExitCode::SUCCESS
 }
 

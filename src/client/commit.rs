@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use openmls::{
     ciphersuite::hash_ref::ProposalRef,
     component::ComponentData,
-    group::{AppDataDictionaryUpdater, AppDataUpdates, CommitMessageBundle, MlsGroup, StagedCommit},
+    group::{
+        AppDataDictionaryUpdater, AppDataUpdates, CommitMessageBundle, MlsGroup, StagedCommit,
+    },
     key_packages::KeyPackage,
     messages::proposals::{
         AppDataUpdateOperation, AppDataUpdateProposal, Proposal, ProposalOrRefType,
@@ -16,8 +18,7 @@ use sha2::{Digest, Sha256};
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys,
-    leaf,
+    Keys, leaf,
     member::Plan,
     outbox::{Entry, Intent, Stage, Token, Wish},
     proposed::{self, Owned, Who},
@@ -93,7 +94,8 @@ pub(super) fn judge(
     if path.is_some_and(|path| !leaf::understands(path, staged.group_context().extensions())) {
         return Err(Bad::Invalid);
     }
-    let path_user = path.map(|path| proposed::user(path.credential()).ok_or(Bad::Invalid)).transpose()?;
+    let path_user =
+        path.map(|path| proposed::user(path.credential()).ok_or(Bad::Invalid)).transpose()?;
     let (by, joins) = match sender {
         Sender::Member(leaf) => {
             let user = people.leaves.get(&leaf).ok_or(Bad::Invalid)?;
@@ -142,7 +144,9 @@ pub(super) fn judge(
             match proposal {
                 Proposal::ExternalInit(_) => continue,
                 // A joiner removes nothing but an old leaf of its own user, and one at most.
-                Proposal::Remove(remove) if !resync && people.leaf(remove.removed()) == Some(&by) => {
+                Proposal::Remove(remove)
+                    if !resync && people.leaf(remove.removed()) == Some(&by) =>
+                {
                     resync = true;
                     continue;
                 }
@@ -278,7 +282,11 @@ impl Room {
     }
 
     /// A KeyPackage that may be added: valid now, and understanding all that the room uses (D-25, Q-28).
-    fn key_package<C: Crypto>(&self, env: &Env<'_, C, Keys>, octets: &[u8]) -> Result<KeyPackage, Refusal> {
+    fn key_package<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        octets: &[u8],
+    ) -> Result<KeyPackage, Refusal> {
         let refused = Refusal::Mls("a KeyPackage");
         let Ok(key_package) = wire::KeyPackage::decode(octets)?
             .to_openmls()
@@ -288,7 +296,8 @@ impl Room {
         };
         let now = env.now.seconds();
         let lifetime = key_package.life_time();
-        let understands = leaf::understands(key_package.leaf_node(), self.member.group()?.extensions());
+        let understands =
+            leaf::understands(key_package.leaf_node(), self.member.group()?.extensions());
         if lifetime.not_before() > now || lifetime.not_after() < now || !understands {
             return Err(refused);
         }
@@ -343,7 +352,10 @@ impl Room {
     }
 
     /// The signer of our leaf.
-    pub(super) fn signer<'k, C>(&self, env: &Env<'k, C, Keys>) -> Result<super::keys::Lent<'k>, Refusal> {
+    pub(super) fn signer<'k, C>(
+        &self,
+        env: &Env<'k, C, Keys>,
+    ) -> Result<super::keys::Lent<'k>, Refusal> {
         let group = self.member.group()?;
         let own = group.own_leaf_node().ok_or(Refusal::Closed)?;
         Ok(env.keys.require(own.signature_key().as_slice())?)
@@ -358,4 +370,3 @@ pub(super) fn component(id: ComponentId, data: Option<Vec<u8>>) -> Proposal {
     };
     Proposal::AppDataUpdate(Box::new(update))
 }
-

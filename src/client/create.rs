@@ -1,7 +1,7 @@
 //! The room's first epoch: built by its creator, from what the hub offers.
 
 use openmls::{
-    credentials::{BasicCredential, CredentialWithKey, CredentialType},
+    credentials::{BasicCredential, CredentialType, CredentialWithKey},
     extensions::{
         AppDataDictionary, AppDataDictionaryExtension, Extension, ExtensionType, Extensions,
         ExternalSender, RequiredCapabilitiesExtension,
@@ -131,7 +131,10 @@ impl Room {
 }
 
 /// The GroupContext's extensions. The dictionary stands last: the engine moves it there with the first update.
-fn extensions(offer: &Offer, dictionary: AppDataDictionary) -> Result<Extensions<GroupContext>, Misuse> {
+fn extensions(
+    offer: &Offer,
+    dictionary: AppDataDictionary,
+) -> Result<Extensions<GroupContext>, Misuse> {
     let hub = BasicCredential::new(offer.provider.as_bytes().to_vec());
     Extensions::from_vec(vec![
         Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(

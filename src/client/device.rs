@@ -11,19 +11,13 @@ use serde::{Deserialize, Serialize};
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys, LentKeyPackage, Token,
-    create::credential,
-    leaf,
-    member::Provider,
-    store::Store,
+    Keys, LentKeyPackage, Token, create::credential, leaf, member::Provider, store::Store,
 };
 use crate::{
     codec::Wire,
     env::{Crypto, Env, Limits, Timestamp},
     error::{Misuse, RestoreError},
-    machine::{
-        Changes, Founding, Key, Machine, Outcome, Records, Revision, Step, record, sealed,
-    },
+    machine::{Changes, Founding, Key, Machine, Outcome, Records, Revision, Step, record, sealed},
     uri::{ClientUri, GroupUri, RoomUri, UserUri},
     wire::{
         self, CipherSuite, KeyMaterialHead, KeyMaterialMls10, KeyPackageRef, RequiredCapabilities,
@@ -111,19 +105,21 @@ impl Machine for Device {
 
 /// The writes that turn one state into another.
 fn writes(old: Option<&State>, new: &State) -> BTreeMap<Key, Option<Vec<u8>>> {
-    let records = |state: &State| {
-        let mut records = BTreeMap::from([(Key::new(HEAD), record::encode(&state.head))]);
-        records.extend(state.key_packages.iter().map(|(reference, kept)| {
-            (Key::new(KEY_PACKAGE).bytes(reference), record::encode(kept))
-        }));
-        records.extend(state.rooms.iter().map(|(room, group)| {
-            (Key::new(ROOM).bytes(room.as_bytes()), record::encode(group))
-        }));
-        records
-    };
+    let records =
+        |state: &State| {
+            let mut records = BTreeMap::from([(Key::new(HEAD), record::encode(&state.head))]);
+            records.extend(state.key_packages.iter().map(|(reference, kept)| {
+                (Key::new(KEY_PACKAGE).bytes(reference), record::encode(kept))
+            }));
+            records.extend(state.rooms.iter().map(|(room, group)| {
+                (Key::new(ROOM).bytes(room.as_bytes()), record::encode(group))
+            }));
+            records
+        };
     let before = old.map(records).unwrap_or_default();
     let after = records(new);
-    let gone = before.keys().filter(|key| !after.contains_key(*key)).cloned().map(|key| (key, None));
+    let gone =
+        before.keys().filter(|key| !after.contains_key(*key)).cloned().map(|key| (key, None));
     let mut writes: BTreeMap<Key, Option<Vec<u8>>> = gone.collect();
     writes.extend(
         after
@@ -174,8 +170,8 @@ impl Device {
             state.key_packages.insert(key.fields().to_vec(), kept);
         }
         for (key, value) in records.kind(ROOM) {
-            let room =
-                RoomUri::parse(key.fields()).map_err(|_| RestoreError::Corrupt("a room of the device"))?;
+            let room = RoomUri::parse(key.fields())
+                .map_err(|_| RestoreError::Corrupt("a room of the device"))?;
             state.rooms.insert(room, record::decode("a room of the device", value)?);
         }
         Ok(Self { revision: records.revision, limits: limits.clone(), state })

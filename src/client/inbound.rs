@@ -122,7 +122,8 @@ impl Room {
         content: &content::Message<'_>,
         reading: &Reading,
     ) -> Verdict {
-        let agent = reading.agent.as_deref().and_then(|agent| FrankingAgentData::decode(agent).ok());
+        let agent =
+            reading.agent.as_deref().and_then(|agent| FrankingAgentData::decode(agent).ok());
         let domain = agent.as_ref().and_then(FrankingAgentData::provider).map(|it| it.domain());
         let tag = match &got.tag {
             None => None,
@@ -131,7 +132,8 @@ impl Room {
                 Err(_) => return Verdict::Invalid(Invalid::Tag),
             },
         };
-        let suite = self.suite().unwrap_or(Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519);
+        let suite =
+            self.suite().unwrap_or(Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519);
         let salt = content.salt();
         let received = franking::Received {
             frank: got.frank,
@@ -151,7 +153,9 @@ impl Room {
             message: got.message,
             leaf: match &got.sender {
                 Sender::Member(leaf) => leaf.u32(),
-                Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => u32::MAX,
+                Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => {
+                    u32::MAX
+                }
             },
             // The engine does not tell.
             generation: None,

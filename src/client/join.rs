@@ -150,7 +150,8 @@ impl Room {
         before.check(room)?;
 
         // What our commit holds.
-        let people = People { leaves: &before.leaves, servers: &before.servers, extensions: &extensions };
+        let people =
+            People { leaves: &before.leaves, servers: &before.servers, extensions: &extensions };
         let mut self_removes = Vec::new();
         let mut proposals: Vec<(Owned, bool)> = Vec::new();
         for pending in &answer.pending_proposals {
@@ -189,7 +190,9 @@ impl Room {
             group_info,
             tree.to_openmls(),
             self_removes.iter().filter_map(public).collect(),
-            update.map(|update| AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, update)),
+            update.map(|update| {
+                AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, update)
+            }),
             |proposals, updater| commit::fold(&before.committed, proposals, updater),
             usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX),
         )?;
@@ -302,7 +305,9 @@ fn read_node(reader: &mut Reader<'_>) -> Result<Option<LeafHead>, DecodeError> {
                 3 => {
                     reader.bytes("LeafNode.parent_hash")?;
                 }
-                other => return Err(start.error("LeafNode.leaf_node_source", Fault::Code(other.into()))),
+                other => {
+                    return Err(start.error("LeafNode.leaf_node_source", Fault::Code(other.into())));
+                }
             }
             reader.bytes("LeafNode.extensions")?;
             reader.bytes("LeafNode.signature")?;

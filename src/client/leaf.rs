@@ -88,7 +88,8 @@ pub(super) fn understands(leaf: &LeafNode, group: &Extensions<GroupContext>) -> 
         let dictionary = leaf.extensions().app_data_dictionary()?.dictionary();
         component_ids(dictionary.get(&list)?)
     };
-    let Some(group) = group.app_data_dictionary().map(AppDataDictionaryExtension::dictionary) else {
+    let Some(group) = group.app_data_dictionary().map(AppDataDictionaryExtension::dictionary)
+    else {
         return true;
     };
     let Some(known) = listed(APP_COMPONENTS) else { return false };
@@ -98,9 +99,11 @@ pub(super) fn understands(leaf: &LeafNode, group: &Extensions<GroupContext>) -> 
         Some(None) => return false,
     };
     let aad = if needed.is_empty() { Vec::new() } else { listed(SAFE_AAD).unwrap_or_default() };
-    group.entries().all(|entry| known.contains(&entry.id())) && needed.iter().all(|id| aad.contains(id))
+    group.entries().all(|entry| known.contains(&entry.id()))
+        && needed.iter().all(|id| aad.contains(id))
 }
 
 fn component_ids(list: &[u8]) -> Option<Vec<u16>> {
-    decode_exact(list, |reader| reader.vec("component_ids", |reader| reader.u16("ComponentID"))).ok()
+    decode_exact(list, |reader| reader.vec("component_ids", |reader| reader.u16("ComponentID")))
+        .ok()
 }

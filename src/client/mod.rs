@@ -32,3 +32,6 @@ pub use proposed::Who;
 pub use receive::Received;
 pub use refusal::{Impostor, Refusal};
 pub use room::{Action, Room};
+
+#[cfg(test)]
+mod tests;

@@ -66,9 +66,7 @@ pub struct Intent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wish {
     /// An application message: the content, to be encrypted again if its epoch is over.
-    Message {
-        content: Vec<u8>,
-    },
+    Message { content: Vec<u8> },
     /// A commit.
     Commit(Intent),
     /// Standalone proposals.
@@ -141,7 +139,9 @@ impl Entry {
         match self.stage {
             Stage::Sent => self.is_commit() && self.wish != Wish::Join && self.epoch < epoch,
             Stage::Stale => true,
-            Stage::Parked { epoch: then, proposals: known, .. } => then < epoch || known < proposals,
+            Stage::Parked { epoch: then, proposals: known, .. } => {
+                then < epoch || known < proposals
+            }
         }
     }
 

@@ -234,7 +234,12 @@ impl Room {
         self.conclude(tried)
     }
 
-    fn try_bundle<C: Crypto>(&mut self, env: &Env<'_, C, Keys>, token: Token, wish: Wish) -> Tried<()> {
+    fn try_bundle<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        token: Token,
+        wish: Wish,
+    ) -> Tried<()> {
         let mut draft = Draft::of(&self.state);
         if self.state.knows(token) {
             return Ok((draft, ()));
@@ -275,7 +280,15 @@ impl Room {
         let more: Vec<_> = messages.collect();
         let proposals = more.len() + 1;
         let request = UpdateRequest { bundle: HandshakeBundle::Proposals { first, more } };
-        Ok(Entry { token, wish, stage: Stage::Sent, epoch, hash, proposals, body: request.encode() })
+        Ok(Entry {
+            token,
+            wish,
+            stage: Stage::Sent,
+            epoch,
+            hash,
+            proposals,
+            body: request.encode(),
+        })
     }
 
     /// What goes with our SelfRemove.
@@ -283,7 +296,8 @@ impl Room {
         let (group, user) = (self.member.group()?, &state.head.user);
         let mut wanted = others(group, state);
         let room = &state.epoch.committed;
-        let listed = room.participants().find(user).filter(|_| !room.base_policy().fixed_membership);
+        let listed =
+            room.participants().find(user).filter(|_| !room.base_policy().fixed_membership);
         if let Some(listed) = listed {
             let update =
                 ParticipantListUpdate { removed: vec![listed.place], ..Default::default() };
@@ -328,9 +342,7 @@ fn others(group: &MlsGroup, state: &State) -> Vec<Propose> {
         .epoch
         .leaves
         .iter()
-        .filter(|(leaf, user)| {
-            **leaf != own && **user == state.head.user && !going.contains(*leaf)
-        })
+        .filter(|(leaf, user)| **leaf != own && **user == state.head.user && !going.contains(*leaf))
         .map(|(leaf, _)| Propose::Remove(*leaf))
         .collect()
 }

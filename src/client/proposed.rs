@@ -38,7 +38,9 @@ fn basic(credential: &Credential) -> Option<&[u8]> {
 }
 
 /// The servers that may propose.
-pub(super) fn servers(extensions: &Extensions<GroupContext>) -> Result<Vec<ExternalSender>, DecodeError> {
+pub(super) fn servers(
+    extensions: &Extensions<GroupContext>,
+) -> Result<Vec<ExternalSender>, DecodeError> {
     extensions
         .external_senders()
         .into_iter()
@@ -155,9 +157,10 @@ impl People<'_> {
             return What::Extensions;
         };
         let same = old.len() == changed.len()
-            && old.iter().zip(&changed).all(|(old, new)| {
-                old.0 == new.0 && (old.0 == EXTERNAL_SENDERS || old.1 == new.1)
-            });
+            && old
+                .iter()
+                .zip(&changed)
+                .all(|(old, new)| old.0 == new.0 && (old.0 == EXTERNAL_SENDERS || old.1 == new.1));
         let Ok(after) = servers(new) else { return What::Extensions };
         if !same || after.first() != self.servers.first() {
             return What::Extensions;
@@ -201,7 +204,9 @@ impl Owned {
             What::Update(user) => Action::UpdateLeaf { user, pseudonym: false },
             What::Component(id, data) => Action::Component {
                 id: *id,
-                operation: data.as_deref().map_or(ComponentOperation::Remove, ComponentOperation::Update),
+                operation: data
+                    .as_deref()
+                    .map_or(ComponentOperation::Remove, ComponentOperation::Update),
             },
             What::Ephemeral(id) => Action::Ephemeral { id: *id },
             What::ExternalSenders { added, removed } => Action::ExternalSenders { added, removed },

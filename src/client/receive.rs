@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use openmls::{
+    framing::errors::MessageDecryptionError,
     framing::{ProcessedMessage, ProcessedMessageContent},
     group::{QueuedProposal, StagedCommit, ValidationError},
-    framing::errors::MessageDecryptionError,
     prelude::ProcessMessageError,
 };
 use tls_codec::Serialize as _;
@@ -127,7 +127,8 @@ impl Room {
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(data) => {
                 let data = data.into_bytes();
-                let got = super::inbound::Decrypted { at, message, frank, tag, sender, credential, data };
+                let got =
+                    super::inbound::Decrypted { at, message, frank, tag, sender, credential, data };
                 self.judge_message(env, draft, &got)?;
                 Ok(Received::Taken)
             }
@@ -297,11 +298,12 @@ impl Room {
         let epoch = self.epoch();
         let removed = staged.self_removed();
         self.member.merge(env.crypto, *staged)?;
+        let by = judged.by.clone();
+        self.enter(draft, epoch, hash, judged)?;
         if removed {
-            draft.leave(Event::Removed { by: judged.by });
+            draft.leave(Event::Removed { by });
             return Ok(Received::Taken);
         }
-        self.enter(draft, epoch, hash, judged)?;
         self.staples(env, draft, at, staples)?;
         self.revive(env, draft)?;
         Ok(Received::Taken)
@@ -314,8 +316,12 @@ impl Room {
         draft: &Draft,
         message: &PublicMessage,
     ) -> Result<(Box<StagedCommit>, commit::Judged), Opened> {
-        let pending: Vec<QueuedProposal> =
-            draft.state.waiting.iter().map(|waiting: &Arc<Waiting>| waiting.queued.clone()).collect();
+        let pending: Vec<QueuedProposal> = draft
+            .state
+            .waiting
+            .iter()
+            .map(|waiting: &Arc<Waiting>| waiting.queued.clone())
+            .collect();
         let processed: ProcessedMessage =
             match self.member.process(env.crypto, message.to_openmls(), pending) {
                 Ok(processed) => processed,
@@ -430,7 +436,8 @@ impl Room {
                     let nothing = *intent == super::Intent::default();
                     if nothing && draft.state.waiting.is_empty() {
                         // Somebody else has committed what waited.
-                        draft.event(Event::Failed { token: entry.token, reason: Failure::Obsolete });
+                        draft
+                            .event(Event::Failed { token: entry.token, reason: Failure::Obsolete });
                         continue;
                     }
                     self.make_commit(env, &draft.state, entry.token, intent)

@@ -113,7 +113,10 @@ impl Room {
     ///
     /// # Errors
     /// None of the room's own; the type is that of all steps.
-    pub fn forgotten(&mut self, key_package: &KeyPackageRef) -> Result<Step<'_, Self, ()>, Refusal> {
+    pub fn forgotten(
+        &mut self,
+        key_package: &KeyPackageRef,
+    ) -> Result<Step<'_, Self, ()>, Refusal> {
         let mut draft = Draft::of(&self.state);
         if draft.state.head.key_package.as_ref() == Some(key_package) {
             draft.state.head.key_package = None;

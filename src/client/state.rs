@@ -16,8 +16,8 @@ use super::{
     event::{Event, EventId, Evidence, Failure},
     leaf,
     outbox::{Entry, Outgoing, OutgoingId, Token, Wish},
-    receive::Received,
     proposed::{self, Owned, People},
+    receive::Received,
     refusal::{Impostor, Refusal},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     error::RestoreError,
     franking::Witness,
     machine::{Key, Records, record},
-    policy::{Proposed, View, replay},
+    policy::{Proposed, View, assume, replay},
     room::{ComponentId, Components, RoomState},
     uri::{GroupUri, RoomUri, UserUri},
     wire::{ExternalSender, Frank, KeyPackageRef, PublicMessage, Sender},
@@ -262,7 +262,11 @@ impl State {
     }
 
     /// The state that records hold, around the group that they hold too.
-    pub(super) fn restore(records: &Records, head: Head, group: &MlsGroup) -> Result<Self, RestoreError> {
+    pub(super) fn restore(
+        records: &Records,
+        head: Head,
+        group: &MlsGroup,
+    ) -> Result<Self, RestoreError> {
         let epoch = Epoch::of(group, &head.room).map_err(|_| RestoreError::Corrupt("MLS state"))?;
         let mut state = Self::new(head, epoch);
         for (key, value) in records.kind(WAITING) {
@@ -278,7 +282,11 @@ impl State {
             let number = number(key).ok_or_else(corrupt)?;
             state.waiting.push(Arc::new(Waiting { number, message, queued, owned }));
         }
-        state.replay();
+        if !state.waiting.is_empty() {
+            let waiting: Vec<Proposed<'_>> =
+                state.waiting.iter().map(|it| it.owned.borrow()).collect();
+            state.epoch.effective = Arc::new(assume(&state.epoch.committed, &waiting));
+        }
         state.outbox = numbered(records, OUTBOX, "the outbox")?
             .into_iter()
             .map(|(id, entry)| (OutgoingId(id), Arc::new(entry)))
@@ -482,6 +490,8 @@ impl Draft {
     /// The client takes no part any more.
     pub(super) fn leave(&mut self, event: Event) {
         self.state.head.standing = Standing::Gone;
+        self.lapse(|_, _| true);
+        self.state.epoch.effective = Arc::clone(&self.state.epoch.committed);
         let ids: Vec<_> = self.state.outbox.keys().copied().collect();
         for id in ids {
             if let Some(entry) = self.settle(id) {

@@ -153,6 +153,11 @@ impl<'a> Message<'a> {
         Part::read(&mut root, 0).expect("decoding has read it")
     }
 
+    /// The root part as it is encoded.
+    pub(super) fn body_bytes(&self) -> &'a [u8] {
+        self.bytes.get(self.outline.body as usize..).unwrap_or_default()
+    }
+
     /// All parts, depth first, each with its index.
     #[must_use]
     pub fn parts(&self) -> AllParts<'a> {

@@ -10,10 +10,14 @@ mod extensions;
 mod id;
 mod invalid;
 pub mod known;
+pub mod link;
+#[cfg(feature = "markdown")]
+pub mod markdown;
 pub mod media;
 mod message;
 mod part;
 pub mod status;
+pub mod timeline;
 
 pub use derived::{DerivedValues, HubTimestamp};
 pub use draft::{Compose, Draft, DraftBody, DraftExternal, DraftPart};

@@ -69,9 +69,13 @@ fn head(wire_format: u8, epoch: u64) -> Vec<u8> {
     [&[0, 1, 0, wire_format, 1, b'g'][..], &epoch.to_be_bytes()].concat()
 }
 
+fn private(epoch: u64, text: u8) -> Vec<u8> {
+    [head(2, epoch), vec![1, 1, 0, 1, text, 1, text]].concat()
+}
+
 fn application(epoch: u64, text: u8) -> FanoutEvent {
-    let message = [head(2, epoch), vec![1, 1, 0, 1, text, 1, text]].concat();
-    FanoutEvent::Application { message: PrivateMessage::decode(&message).unwrap(), frank: None }
+    let message = PrivateMessage::decode(&private(epoch, text)).unwrap();
+    FanoutEvent::Application { message, frank: None }
 }
 
 /// Leaf 1 proposes to remove another.
@@ -636,14 +640,8 @@ fn p_012_p_014_relays_vouch_for_their_own_clients_only() {
     let to = |name: &str| Ok(domain(name));
     let not_ours = Err(Fault::NotOurs);
 
-    let message = SubmitMessageRequest {
-        app_message: match application(1, 0) {
-            FanoutEvent::Application { message, .. } => message,
-            _ => unreachable!(),
-        },
-        sending_uri: bob.user.clone(),
-    }
-    .encode();
+    let app_message = PrivateMessage::decode(&private(1, 0)).unwrap();
+    let message = SubmitMessageRequest { app_message, sending_uri: bob.user.clone() }.encode();
     let submit =
         |peer: &Peer, body: &[u8]| submit_message(&limits, peer, &clubhouse, body).map(|it| it.to);
     assert_eq!(submit(&bob.peer(), &message), to("a.example"));

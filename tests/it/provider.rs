@@ -6,7 +6,7 @@ use openmimi::{
     codec::Wire,
     env::{Limits, Peer, Timestamp},
     provider::{
-        Action, ClaimAnswer, ClaimFault, Decision, Policy, PublishFault, Scope, Stance, Unfit,
+        Action, ClaimAnswer, ClaimFault, Contact, Decision, Policy, PublishFault, Stance, Unfit,
         User, claim_unknown, references,
     },
     wire::{
@@ -489,6 +489,8 @@ fn q_25_p_012_p_072_who_may_send_a_claim() {
         (hub.clone(), alice.request(bob_uri(), Some(&there), 0)),
         (own.clone(), alice.request(bob_uri(), Some(&here), 0)),
         (hub.clone(), carol.request(bob_uri(), Some(&there), 0)),
+        // Where the hub is the target's provider too, from the requester's.
+        (server("a.example"), alice.request(bob_uri(), Some(&here), 0)),
         // A client of this provider, for a room here or none yet.
         (carol.peer(), carol.request(bob_uri(), None, 0)),
         (carol.peer(), carol.request(bob_uri(), Some(&here), 0)),
@@ -502,6 +504,7 @@ fn q_25_p_012_p_072_who_may_send_a_claim() {
         // Straight from the requester's provider for a room elsewhere; from somebody else.
         (server("a.example"), alice.request(bob_uri(), Some(&there), 1)),
         (third.clone(), alice.request(bob_uri(), Some(&there), 1)),
+        (third.clone(), alice.request(bob_uri(), Some(&here), 1)),
         (third, alice.request(bob_uri(), None, 1)),
         (hub, alice.request(bob_uri(), None, 1)),
         // A client in another's name, for a room elsewhere, or of another provider.
@@ -555,8 +558,8 @@ fn p_087_p_089_p_090_codes_and_what_privacy_masks() {
         let closed = bob_with(Limits::default(), policy.clone(), Stance::Closed);
         let mut elsewhere = closed.clone();
         let room = Some(room("mimi://a.example/r/y"));
-        let scope = Scope { requester: alice.user.clone(), room };
-        settle(elsewhere.decide(scope, Decision::Grant).unwrap());
+        let contact = Contact { user: alice.user.clone(), room };
+        settle(elsewhere.decide(&contact, Decision::Grant).unwrap());
         let mut deleted = bob_with(Limits::default(), policy.clone(), Stance::Open);
         settle(deleted.delete());
         (closed, elsewhere, deleted)

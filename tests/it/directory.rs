@@ -100,7 +100,9 @@ fn q_01_the_draft_s_own_document_is_expanded_to_the_letter() {
 #[test]
 fn q_01_both_variables_of_the_consent_endpoints_are_known() {
     let directory = Directory::empty(domain("b.example"))
-        .with(Template::parse(Endpoint::RequestConsent, "https://b.example/{targetDomain}").unwrap())
+        .with(
+            Template::parse(Endpoint::RequestConsent, "https://b.example/{targetDomain}").unwrap(),
+        )
         .with(
             Template::parse(
                 Endpoint::UpdateConsent,
@@ -141,7 +143,10 @@ fn p_061_what_is_missing_is_not_supported_and_what_is_unknown_is_ignored() {
         assert_eq!(directory.template(endpoint), Err(Unreachable::Unsupported(endpoint)));
     }
     let without = directory.without(Endpoint::Notify);
-    assert_eq!(without.url(&Route::Notify(room())), Err(Unreachable::Unsupported(Endpoint::Notify)));
+    assert_eq!(
+        without.url(&Route::Notify(room())),
+        Err(Unreachable::Unsupported(Endpoint::Notify))
+    );
 }
 
 #[test]
@@ -246,10 +251,7 @@ fn d_66_q_01_a_template_that_must_not_be_used_is_refused_with_its_reason() {
         assert_eq!(Template::parse(Endpoint::Update, text), Err(*fault), "{text}");
     }
     let long = format!("https://b.example/{}{{roomId}}", "a".repeat(2048));
-    assert_eq!(
-        Template::parse(Endpoint::Update, &long),
-        Err(TemplateFault::TooLong(long.len()))
-    );
+    assert_eq!(Template::parse(Endpoint::Update, &long), Err(TemplateFault::TooLong(long.len())));
     // What is odd but says where: taken as it is.
     for text in [
         "https://b.example/{roomId}",
@@ -286,7 +288,8 @@ fn one_bad_template_does_not_take_the_others_along() {
 
 #[test]
 fn p_060_a_changed_path_moves_the_traffic() {
-    let moved = Template::parse(Endpoint::Update, "https://rooms.b.example/{roomId}/changes").unwrap();
+    let moved =
+        Template::parse(Endpoint::Update, "https://rooms.b.example/{roomId}/changes").unwrap();
     let directory = Directory::standard(domain("b.example"), "mimi.b.example").unwrap().with(moved);
     let url = directory.url(&Route::Update(room())).unwrap();
     let path = "/mimi%3A%2F%2Fa.example%2Fr%2Fclubhouse/changes";
@@ -301,7 +304,8 @@ fn p_060_a_changed_path_moves_the_traffic() {
 
 #[test]
 fn a_path_has_one_spelling() {
-    let own = Routes::new(Directory::standard(domain("b.example"), "mimi.b.example").unwrap()).unwrap();
+    let own =
+        Routes::new(Directory::standard(domain("b.example"), "mimi.b.example").unwrap()).unwrap();
     let find = |path: &str| own.find(&domain("mimi.b.example"), path);
     let good = "/v1/update/mimi%3A%2F%2Fa.example%2Fr%2Fclubhouse";
     assert_eq!(find(good), Ok(Found::Endpoint(Route::Update(room()))));
@@ -360,7 +364,8 @@ fn p_063_a_name_with_an_encoded_slash_round_trips() {
 
 #[test]
 fn d_71_each_host_is_known_or_refused() {
-    let own = Routes::new(Directory::standard(domain("b.example"), "mimi.b.example").unwrap()).unwrap();
+    let own =
+        Routes::new(Directory::standard(domain("b.example"), "mimi.b.example").unwrap()).unwrap();
     assert_eq!(own.find(&domain("b.example"), Directory::PATH), Ok(Found::Directory));
     let path = "/v1/identifierQuery/b.example";
     let query = Route::IdentifierQuery(domain("b.example"));

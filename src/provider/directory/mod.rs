@@ -47,13 +47,13 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use self::template::Variable;
 pub use self::{
     document::DirectoryFault,
     endpoint::{Addressee, Endpoint, Route},
     routes::{Found, RouteFault, Routes},
     template::{Template, TemplateFault},
 };
-use self::template::Variable;
 use crate::uri::Domain;
 
 /// The endpoints of one provider.

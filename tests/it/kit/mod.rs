@@ -14,9 +14,7 @@ use openmimi::{
 use openmls::prelude::Ciphersuite;
 
 pub(crate) use self::{
-    client::{
-        Bundle, Client, Read, add, component_update, external_sender, list_update, remove, tls,
-    },
+    client::{Bundle, Client, Read, add, component_update, external_sender, list_update, remove, tls},
     forge::{Forge, by_reference, by_value, references_of},
     hub::{Hub, World, signing_key},
 };

@@ -56,6 +56,7 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
+//! | `http` | requests and responses as values of the `http` crate: directory, headers, status codes |
 //! | `testing` | an in-memory store that can fail, and the conformance suite that a real store has to pass |
 //! | `js` | clock and randomness of a JavaScript host for openmls on `wasm32-unknown-unknown` |
 

@@ -67,11 +67,13 @@ pub enum Call {
     SubmitMessage(RoomUri),
     /// [`hub::Room::group_info`](crate::hub::Room::group_info).
     GroupInfo(RoomUri),
-    /// This user of ours is asked for consent, or not any more, by a user of the peer.
+    /// [`provider::User::consent_requested`](crate::provider::User::consent_requested) of this user of ours: a user of
+    /// the peer asks for consent, or not any more.
     RequestConsent(UserUri),
-    /// This user of ours is given consent, or not any more, by a user of the peer.
+    /// [`provider::User::consent_updated`](crate::provider::User::consent_updated) of this user of ours: a user of the
+    /// peer gives consent, or not any more.
     UpdateConsent(UserUri),
-    /// A search among the users.
+    /// [`provider::query::Lookup::open`](crate::provider::query::Lookup::open): a search among our users.
     IdentifierQuery,
     /// The report is for the hub of this room.
     ReportAbuse(RoomUri),

@@ -10,7 +10,7 @@ use crate::{
     codec::Wire,
     follower,
     hub::{self, KeysClaimedRefusal, SubmitRefusal, UpdateRefusal},
-    provider::{ClaimAnswer, ClaimRefusal},
+    provider::{ClaimAnswer, ClaimRefusal, ConsentRefusal, query::QueryRefusal},
 };
 
 /// The answer to a request, whatever the machine that gave it.
@@ -101,6 +101,18 @@ impl From<ClaimAnswer> for Reply {
 impl From<ClaimRefusal> for Reply {
     fn from(refusal: ClaimRefusal) -> Self {
         refusal.answer.into()
+    }
+}
+
+impl From<ConsentRefusal> for Reply {
+    fn from(refusal: ConsentRefusal) -> Self {
+        Self::status(refusal.status)
+    }
+}
+
+impl From<QueryRefusal> for Reply {
+    fn from(refusal: QueryRefusal) -> Self {
+        refusal.answer().into()
     }
 }
 

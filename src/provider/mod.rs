@@ -62,6 +62,7 @@ mod ledger;
 mod package;
 pub mod peering;
 mod publish;
+pub mod query;
 mod refusal;
 mod request;
 mod state;

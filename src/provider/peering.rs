@@ -25,17 +25,18 @@ use std::collections::BTreeMap;
 use openmls_traits::crypto::OpenMlsCrypto;
 
 use super::{
-    ClaimAnswer, Policy, claim_unknown,
-    directory::{Endpoint, Route},
+    ClaimAnswer, ConsentEndpoint, Policy, claim_unknown, consent_unknown,
+    directory::{Addressee, Endpoint, Route},
 };
 use crate::{
     codec::Wire,
     env::{Env, Limits, Peer},
     uri::{Domain, RoomUri},
     wire::{
-        ErrorDescription, GroupInfoAnswer, GroupInfoRequest, GroupInfoResponse,
-        SubmitMessageRequest, SubmitMessageResponse, UpdateOutcome, UpdateRequest,
-        UpdateRoomResponse, notify,
+        AbuseReport, AppDataDictionary, ConsentEntry, ErrorDescription, GroupInfoAnswer,
+        GroupInfoRequest, GroupInfoResponse, IdentifierOutcome, IdentifierRequest,
+        IdentifierResponse, SubmitMessageRequest, SubmitMessageResponse, UpdateOutcome,
+        UpdateRequest, UpdateRoomResponse, notify,
     },
 };
 
@@ -125,7 +126,15 @@ pub fn unknown<C: OpenMlsCrypto, K>(
     body: &[u8],
 ) -> ClaimAnswer {
     let status = |status| ClaimAnswer::Status { status, retry_after: None };
-    let hidden = |status_if_not| status(if policy.privacy { 201 } else { status_if_not });
+    let consent = |endpoint, addressee: &Addressee| {
+        let user = match (addressee, ConsentEntry::decode(body), endpoint) {
+            (_, Err(_), _) => return status(400),
+            (Addressee::User(user), Ok(_), _) => user.clone(),
+            (Addressee::Domain(_), Ok(entry), ConsentEndpoint::Request) => entry.scope.target,
+            (Addressee::Domain(_), Ok(entry), ConsentEndpoint::Update) => entry.scope.requester,
+        };
+        status(consent_unknown(limits, policy, endpoint, peer, &user, body).status)
+    };
     match route {
         // P-089
         Route::KeyMaterial(user) => claim_unknown(env, limits, policy, peer, user, body).answer,
@@ -159,9 +168,16 @@ pub fn unknown<C: OpenMlsCrypto, K>(
             _ => status(404),
         },
         // P-206
-        Route::RequestConsent(_) | Route::UpdateConsent(_) => hidden(404),
-        Route::IdentifierQuery(_) => status(404),
-        Route::ReportAbuse(_) => hidden(404),
+        Route::RequestConsent(addressee) => consent(ConsentEndpoint::Request, addressee),
+        Route::UpdateConsent(addressee) => consent(ConsentEndpoint::Update, addressee),
+        Route::IdentifierQuery(_) => reads::<IdentifierRequest>(limits, body, || {
+            let outcome = IdentifierOutcome::NotFound;
+            let extensions = AppDataDictionary::default();
+            ClaimAnswer::Response(IdentifierResponse { outcome, extensions }.encode())
+        }),
+        Route::ReportAbuse(_) => {
+            reads::<AbuseReport>(limits, body, || status(if policy.privacy { 201 } else { 404 }))
+        }
         // P-242: as for a host that is nobody's.
         Route::ProxyDownload(_) => status(403),
     }

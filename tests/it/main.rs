@@ -4,8 +4,11 @@
 
 mod clubhouse;
 mod content;
+mod directory;
 mod follower;
+mod http;
 mod hub;
+mod identifier_query;
 mod kit;
 mod policy;
 mod provider;

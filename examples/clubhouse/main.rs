@@ -21,7 +21,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use crash::{Crash, Schedule};
+use crash::{Choice, Schedule};
 use story::{Story, play};
 
 fn main() -> ExitCode {
@@ -103,24 +103,4 @@ fn with_crashes(seed: u64) -> ExitCode {
         story.summary()
     );
     ExitCode::SUCCESS
-}
-
-/// SplitMix64: the same choices for the same seed.
-struct Choice(u64);
-
-impl Choice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("below a usize")
-    }
-
-    fn point(&mut self, saves: usize) -> (usize, Crash) {
-        (self.below(saves), Crash::ALL[self.below(Crash::ALL.len())])
-    }
 }

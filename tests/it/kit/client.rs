@@ -398,6 +398,7 @@ impl Client {
             FanoutEvent::Application { message, frank } => {
                 self.hear(message, frank.as_ref(), fanned.timestamp);
             }
+            FanoutEvent::Proposals { first, .. } if first.epoch() < self.epoch() => {}
             FanoutEvent::Proposals { first, more } => {
                 std::iter::once(first).chain(more).for_each(|it| self.take(it.as_bytes()));
             }

@@ -1,6 +1,7 @@
 //! The hub's room on real groups. Every step is a crash drill, see `kit::Hub::drill`: dropped, save failed, save lost,
 //! save landed and unknown, saved and not applied, applied and not sent; restored equals live each time.
 
+use crate::kit::*;
 use openmimi::{
     codec::Wire,
     env::{Limits, Peer, Timestamp},
@@ -16,7 +17,6 @@ use openmimi::{
         notify,
     },
 };
-use crate::kit::*;
 
 fn accepted(response: &SubmitMessageResponse) -> (Timestamp, openmimi::wire::Frank) {
     match response {
@@ -146,13 +146,19 @@ fn p_160_fan_out_knows_who_has_got_how_far() {
     assert_eq!(world.hub.store.due(retry).len(), 1, "P-174: woken when it asked for");
     say(&mut world, "cathy@c.example", b"three");
     assert!(
-        !world.hub.actions.iter().any(|openmimi::hub::Action::Notify { provider, .. }| *provider == b),
+        !world
+            .hub
+            .actions
+            .iter()
+            .any(|openmimi::hub::Action::Notify { provider, .. }| *provider == b),
         "who waits out a failure is not told"
     );
     assert_eq!(world.hub.room.lagging().collect::<Vec<_>>(), [&b, &c]);
     world.hub.now = retry;
     world.hub.timeout();
-    assert!(matches!(&world.hub.actions[..], [openmimi::hub::Action::Notify { provider, .. }] if *provider == b));
+    assert!(
+        matches!(&world.hub.actions[..], [openmimi::hub::Action::Notify { provider, .. }] if *provider == b)
+    );
     assert_eq!(world.hub.store.due(world.hub.now.plus(1_000)), Vec::<Vec<u8>>::new());
     world.hub.timeout();
     assert!(world.hub.actions.is_empty(), "once");

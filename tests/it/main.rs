@@ -2,7 +2,9 @@
 
 mod content;
 mod follower;
+mod forged;
 mod hub;
+mod hub_refusals;
 mod kit;
 mod policy;
 mod provider;

@@ -68,6 +68,8 @@ pub(crate) struct Client {
     pub(crate) provider: OpenMlsRustCrypto,
     pub(crate) signer: SignatureKeyPair,
     pub(crate) group: Option<MlsGroup>,
+    /// What its credential says, if not its user.
+    pub(crate) identity: Option<Vec<u8>>,
     pub(crate) read: Vec<Read>,
     /// Handshakes of its own: their echoes are no news.
     sent: Vec<Vec<u8>>,
@@ -89,6 +91,7 @@ impl Client {
             provider,
             signer,
             group: None,
+            identity: None,
             read: Vec::new(),
             sent: Vec::new(),
             pending: None,
@@ -105,8 +108,9 @@ impl Client {
     }
 
     pub(crate) fn credential(&self) -> CredentialWithKey {
+        let identity = self.identity.as_deref().unwrap_or(self.user.as_bytes());
         CredentialWithKey {
-            credential: BasicCredential::new(self.user.as_bytes().to_vec()).into(),
+            credential: BasicCredential::new(identity.to_vec()).into(),
             signature_key: self.signer.public().into(),
         }
     }
@@ -310,7 +314,11 @@ impl Client {
     }
 
     /// An external commit from what the hub has given out. With `entry` its user joins the list in that role.
-    pub(crate) fn enter(&mut self, given: &GroupInfoRatchetTree, entry: Option<RoleIndex>) -> Bundle {
+    pub(crate) fn enter(
+        &mut self,
+        given: &GroupInfoRatchetTree,
+        entry: Option<RoleIndex>,
+    ) -> Bundle {
         let info = given.group_info.to_openmls();
         let RatchetTreeOption::Full(tree) = &given.ratchet_tree else { panic!("no tree") };
         let pending = given
@@ -582,7 +590,11 @@ fn fold_into<'a>(
     Ok(())
 }
 
-fn bundle(commit: &MlsMessageOut, welcome: Option<&Welcome>, info: &openmls::messages::group_info::GroupInfo) -> Bundle {
+fn bundle(
+    commit: &MlsMessageOut,
+    welcome: Option<&Welcome>,
+    info: &openmls::messages::group_info::GroupInfo,
+) -> Bundle {
     Bundle {
         commit: tls(commit),
         welcome: welcome.map(tls),
@@ -634,8 +646,7 @@ fn components_list(ids: &[u16]) -> Vec<u8> {
 fn leaf_dictionary(known: &[u16]) -> Extension {
     let mut dictionary = AppDataDictionary::new();
     dictionary.insert(ComponentId::APP_COMPONENTS.0, components_list(known));
-    dictionary
-        .insert(ComponentId::SAFE_AAD.0, components_list(&[ComponentId::FRANK_AAD.0]));
+    dictionary.insert(ComponentId::SAFE_AAD.0, components_list(&[ComponentId::FRANK_AAD.0]));
     Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))
 }
 

@@ -51,12 +51,12 @@ impl Draft {
     /// The timestamp of the event that is about to be accepted: later than any before it in this room. A clock that
     /// was once ahead by more than the limit is followed back to the present.
     pub(super) fn stamp(&mut self, now: Timestamp, limits: &Limits) -> Timestamp {
-        let after = self.head.last_timestamp.plus(1);
-        let stamp = if after > now.plus(limits.clock_ahead) {
+        let last = self.head.last_timestamp;
+        let stamp = if last > now.plus(limits.clock_ahead) {
             self.head.clock_restarts = self.head.clock_restarts.saturating_add(1);
             now
         } else {
-            now.max(after)
+            now.max(last.plus(1))
         };
         self.head.last_timestamp = stamp;
         stamp

@@ -115,9 +115,6 @@ impl Room {
             draft.cursor(self, &provider).retry_at = None;
             draft.notify(&provider);
         }
-        if draft.is_empty() {
-            return self.unchanged(());
-        }
         self.step_at(env.now, draft, Change::None, ())
     }
 }

@@ -82,6 +82,7 @@ impl Room {
         }
         let mut seen = BTreeSet::new();
         let mut claims = Vec::new();
+        let mut new = 0;
         for client in &response.clients {
             let ClientMaterial::KeyPackage(key_package) = &client.material else { continue };
             let package = Package::check(
@@ -98,9 +99,10 @@ impl Room {
             {
                 return Err(KeysClaimedRefusal::Repeated);
             }
+            new += usize::from(before.is_none());
             claims.push((reference, package.not_after()));
         }
-        if self.claims.len() + claims.len() > self.limits.claims {
+        if self.claims.len() + new > self.limits.claims {
             return Err(KeysClaimedRefusal::TooMany(self.limits.claims));
         }
         Ok(claims)

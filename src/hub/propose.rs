@@ -126,7 +126,7 @@ impl Room {
     /// the hub, stapled to the commit (P-164, P-165, Q-46). Everything else lapses, and leaves the effective state.
     ///
     /// A removal that the hub may not make keeps the external commit off for a while, so that a member can commit it
-    /// first; after that the user stays blocked.
+    /// first; after that whoever was to leave the list or be banned stays blocked, until a commit says so too.
     pub(super) fn reissue<C: Crypto>(
         &self,
         env: &Env<'_, C, Keys>,
@@ -159,15 +159,38 @@ impl Room {
                     verdict.apply(&mut effective);
                     reissued.effective = Some(effective.clone());
                 }
+                Err(UpdateRefusal::Misuse(misuse)) => return Err(misuse.into()),
                 Err(_) if env.now < fate.accepted_at.plus(self.limits.removal_waits) => {
                     return Err(UpdateRefusal::RemovalWaits);
                 }
+                // A client that was to go while its user stays: nobody is to be kept silent for it.
+                Err(_) if fate.role.is_none() => {}
                 Err(_) => {
                     draft.head.blocked.insert(user.into());
                 }
             }
         }
         Ok(reissued)
+    }
+
+    /// A block ends with the commit that does what it stood for: the user is off the list or banned, and has no client
+    /// left.
+    pub(super) fn unblock(
+        &self,
+        verdict: &policy::Verdict,
+        leaves: &BTreeMap<LeafIndex, Option<UserUri>>,
+        draft: &mut Draft,
+    ) {
+        if draft.head.blocked.is_empty() {
+            return;
+        }
+        let mut next = self.committed.clone();
+        verdict.clone().apply(&mut next);
+        let leaves = next_leaves(&self.leaves, leaves);
+        draft.head.blocked.retain(|blocked| {
+            let listed = !matches!(next.role(blocked), RoleIndex::NONE | RoleIndex::BANNED);
+            listed || leaves.values().any(|user| user.as_str() == blocked.as_str())
+        });
     }
 
     fn propose_again<C: Crypto>(

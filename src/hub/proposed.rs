@@ -164,9 +164,4 @@ impl Owned<'_> {
     pub(super) fn committed(&self, by_reference: bool) -> Committed<'_> {
         Committed { proposed: self.borrow(), by_reference }
     }
-
-    /// The users whose list entry or clients it takes away.
-    pub(super) fn by(&self) -> &Who {
-        &self.by
-    }
 }

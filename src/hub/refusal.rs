@@ -80,9 +80,6 @@ pub enum UpdateRefusal {
     /// A removal or a ban waits that the hub could not issue again after an external commit.
     #[error("a removal waits that an external commit would undo")]
     RemovalWaits,
-    /// A client is added with a KeyPackage that was claimed for another room, or one that cannot be routed.
-    #[error("a KeyPackage in it was not claimed for this room")]
-    ForeignKeyPackage,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -151,8 +148,7 @@ impl UpdateRefusal {
             | Self::Nobody(_)
             | Self::UnknownJoiner
             | Self::Denied { .. }
-            | Self::RemovalWaits
-            | Self::ForeignKeyPackage => UpdateOutcome::NotAllowed,
+            | Self::RemovalWaits => UpdateOutcome::NotAllowed,
         };
         Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })
     }

@@ -277,6 +277,9 @@ impl Room {
         change: Change,
         reply: R,
     ) -> Step<'_, Self, R> {
+        if draft.is_empty() && matches!(change, Change::None) {
+            return self.unchanged(reply);
+        }
         let mut writes = draft.writes();
         match &change {
             Change::None => {}

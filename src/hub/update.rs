@@ -240,6 +240,7 @@ impl Room {
         let mut staged = open.resolve(&self.group, env.crypto, changes, &bundle)?;
         let leaves = leaves(&staged)?;
         let welcomed = self.welcomed(env, &staged, draft)?;
+        self.unblock(&verdict, &leaves, draft);
 
         let reissued = match &committer {
             Who::Joiner(_) => {

@@ -1,13 +1,13 @@
 //! The integration tests, one binary: two cores link it once.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 mod clubhouse;
 mod content;
 mod directory;
 mod follower;
+mod forged;
 mod http;
 mod hub;
+mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;

@@ -68,6 +68,8 @@ pub(crate) struct Client {
     pub(crate) provider: OpenMlsRustCrypto,
     pub(crate) signer: SignatureKeyPair,
     pub(crate) group: Option<MlsGroup>,
+    /// What its credential says, if not its user.
+    pub(crate) identity: Option<Vec<u8>>,
     pub(crate) read: Vec<Read>,
     /// Handshakes of its own: their echoes are no news.
     sent: Vec<Vec<u8>>,
@@ -89,6 +91,7 @@ impl Client {
             provider,
             signer,
             group: None,
+            identity: None,
             read: Vec::new(),
             sent: Vec::new(),
             pending: None,
@@ -105,8 +108,9 @@ impl Client {
     }
 
     pub(crate) fn credential(&self) -> CredentialWithKey {
+        let identity = self.identity.as_deref().unwrap_or(self.user.as_bytes());
         CredentialWithKey {
-            credential: BasicCredential::new(self.user.as_bytes().to_vec()).into(),
+            credential: BasicCredential::new(identity.to_vec()).into(),
             signature_key: self.signer.public().into(),
         }
     }
@@ -402,6 +406,7 @@ impl Client {
             FanoutEvent::Application { message, frank } => {
                 self.hear(message, frank.as_ref(), fanned.timestamp);
             }
+            FanoutEvent::Proposals { first, .. } if first.epoch() < self.epoch() => {}
             FanoutEvent::Proposals { first, more } => {
                 std::iter::once(first).chain(more).for_each(|it| self.take(it.as_bytes()));
             }

@@ -282,7 +282,7 @@ impl World {
 
     pub(crate) fn client(&mut self, name: &str) -> &mut Client {
         let (whom, device) = name.split_once('/').unwrap_or((name, "phone"));
-        let user = user(whom);
+        let user = user(if whom.contains('@') { whom } else { "alice@a.example" });
         let ending = format!("-{device}");
         self.clients
             .iter_mut()

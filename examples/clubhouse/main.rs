@@ -76,16 +76,28 @@ fn with_crashes(seed: u64) -> ExitCode {
     let (story, _, kept) = play(|scene| chosen.get(scene).copied().flatten());
     for (number, ((title, _), at)) in story::SCENES.iter().zip(&chosen).enumerate() {
         if let Some((save, crash)) = at {
-            println!("scene {}: {title}: {crash:?} at save {} of {}", number + 1, save + 1, saves[number]);
+            println!(
+                "scene {}: {title}: {crash:?} at save {} of {}",
+                number + 1,
+                save + 1,
+                saves[number]
+            );
         }
     }
     if let Err(broken) = kept {
         return failed(&story, &broken);
     }
     if story.summary() != plain.summary() {
-        return failed(&story, &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()));
+        return failed(
+            &story,
+            &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()),
+        );
     }
-    println!("{} crashes, and the same room:\n\n{}", story.world.plan.borrow().crashed, story.summary());
+    println!(
+        "{} crashes, and the same room:\n\n{}",
+        story.world.plan.borrow().crashed,
+        story.summary()
+    );
     ExitCode::SUCCESS
 }
 

@@ -12,7 +12,10 @@ use openmimi::{
     policy::RoleIndex,
     room::Components,
     uri::{ClientUri, GroupUri, RoomUri, UserUri},
-    wire::{FanoutEvent, FanoutMessage, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse, UpdateRoomResponse},
+    wire::{
+        FanoutEvent, FanoutMessage, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse,
+        UpdateRoomResponse,
+    },
 };
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::{random::OpenMlsRand, types::Ciphersuite};
@@ -46,7 +49,13 @@ pub struct Phone {
 const DEVICE: &str = "device";
 
 impl Phone {
-    pub fn new(name: &str, user: &str, client: &str, crypto: &Rc<RustCrypto>, plan: &Rc<RefCell<Plan>>) -> Self {
+    pub fn new(
+        name: &str,
+        user: &str,
+        client: &str,
+        crypto: &Rc<RustCrypto>,
+        plan: &Rc<RefCell<Plan>>,
+    ) -> Self {
         let user = UserUri::parse(user).expect("a user");
         let client = ClientUri::parse(client).expect("a client");
         let (signature_key, key) = signing_key();
@@ -54,7 +63,8 @@ impl Phone {
         let limits = Limits::default();
         let mut disk = Disk::new(plan);
         let device = loop {
-            let founding = Device::new(user.clone(), client.clone(), signature_key.clone(), &limits);
+            let founding =
+                Device::new(user.clone(), client.clone(), signature_key.clone(), &limits);
             let (device, _) = disk.found(DEVICE, founding, |records| device_of(records, &limits));
             if let Some(device) = device {
                 break device;
@@ -95,7 +105,10 @@ impl Phone {
     fn device_step<R, E: std::fmt::Debug>(
         &mut self,
         now: Timestamp,
-        call: impl for<'a> Fn(&'a mut Device, &Env<'_, RustCrypto, Keys>) -> Result<Step<'a, Device, R>, E>,
+        call: impl for<'a> Fn(
+            &'a mut Device,
+            &Env<'_, RustCrypto, Keys>,
+        ) -> Result<Step<'a, Device, R>, E>,
     ) -> R {
         loop {
             let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
@@ -113,7 +126,10 @@ impl Phone {
         &mut self,
         now: Timestamp,
         room: &RoomUri,
-        call: impl for<'a> Fn(&'a mut client::Room, &Env<'_, RustCrypto, Keys>) -> Result<Step<'a, client::Room, R>, Refusal>,
+        call: impl for<'a> Fn(
+            &'a mut client::Room,
+            &Env<'_, RustCrypto, Keys>,
+        ) -> Result<Step<'a, client::Room, R>, Refusal>,
     ) -> Result<R, Refusal> {
         let machine = self.rooms.get_mut(room).expect("a room of this phone");
         loop {
@@ -131,7 +147,9 @@ impl Phone {
     pub fn make_key_packages(&mut self, now: Timestamp, count: usize) -> Vec<Vec<u8>> {
         let token = self.token();
         let (from, until) = (Timestamp(0), now.plus(1000 * 60 * 60 * 24 * 365));
-        self.device_step(now, |device, env| device.make_key_packages(env, token, count, SUITE, from, until));
+        self.device_step(now, |device, env| {
+            device.make_key_packages(env, token, count, SUITE, from, until)
+        });
         self.device.to_publish().iter().map(|key_package| key_package.as_bytes().to_vec()).collect()
     }
 
@@ -151,9 +169,14 @@ impl Phone {
         loop {
             self.disk.store.forget(offer.room.as_str().as_bytes());
             let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
-            let founding =
-                client::Room::create(&env, offer, &self.signature_key, Components::default(), &self.limits)
-                    .expect("the hub's own offer");
+            let founding = client::Room::create(
+                &env,
+                offer,
+                &self.signature_key,
+                Components::default(),
+                &self.limits,
+            )
+            .expect("the hub's own offer");
             let restore = |records: &Records| room_of(records, &self.limits);
             let (machine, outcome) = self.disk.found(offer.room.as_str(), founding, restore);
             if let (Some(machine), Some(outcome)) = (machine, outcome) {
@@ -174,7 +197,8 @@ impl Phone {
         let Some(lent) = self.device.lend(welcome) else { return };
         let machine = loop {
             let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
-            let founding = client::Room::join(&env, &lent, room, message, &self.limits).expect("an honest hub");
+            let founding = client::Room::join(&env, &lent, room, message, &self.limits)
+                .expect("an honest hub");
             let restore = |records: &Records| room_of(records, &self.limits);
             if let (Some(machine), _) = self.disk.found(room.as_str(), founding, restore) {
                 break machine;
@@ -184,19 +208,33 @@ impl Phone {
         self.entered(now, room, &group, machine);
         let forgets = self.rooms.get(room).and_then(|machine| machine.forgets().cloned());
         if let Some(reference) = forgets {
-            self.device_step(now, |device, _| Ok::<_, Refusal>(device.forget(std::slice::from_ref(&reference))));
-            self.room_step(now, room, |machine, _| machine.forgotten(&reference)).expect("nothing to refuse");
+            self.device_step(now, |device, _| {
+                Ok::<_, Refusal>(device.forget(std::slice::from_ref(&reference)))
+            });
+            self.room_step(now, room, |machine, _| machine.forgotten(&reference))
+                .expect("nothing to refuse");
         }
     }
 
     /// Joins from outside with the hub's answer.
-    fn join_external(&mut self, now: Timestamp, request: &JoinRequest, response: &GroupInfoResponse) {
+    fn join_external(
+        &mut self,
+        now: Timestamp,
+        request: &JoinRequest,
+        response: &GroupInfoResponse,
+    ) {
         let room = request.room().clone();
         let machine = loop {
             let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
-            let founding =
-                client::Room::join_external(&env, request, response, RoleIndex::NONE, None, &self.limits)
-                    .expect("an honest hub");
+            let founding = client::Room::join_external(
+                &env,
+                request,
+                response,
+                RoleIndex::NONE,
+                None,
+                &self.limits,
+            )
+            .expect("an honest hub");
             let restore = |records: &Records| room_of(records, &self.limits);
             if let (Some(machine), _) = self.disk.found(room.as_str(), founding, restore) {
                 break machine;
@@ -221,7 +259,8 @@ impl Phone {
     /// Shows what has happened, and takes it over.
     fn read_events(&mut self, now: Timestamp, room: &RoomUri) {
         let Some(machine) = self.rooms.get(room) else { return };
-        let events: Vec<(EventId, Event)> = machine.events().map(|(id, event)| (id, event.clone())).collect();
+        let events: Vec<(EventId, Event)> =
+            machine.events().map(|(id, event)| (id, event.clone())).collect();
         for (id, event) in &events {
             if let Some(line) = shown(event) {
                 self.read.insert(*id, line);
@@ -229,7 +268,8 @@ impl Phone {
         }
         let ids: Vec<EventId> = events.iter().map(|(id, _)| *id).collect();
         if !ids.is_empty() {
-            self.room_step(now, room, |machine, _| machine.acknowledge(&ids)).expect("nothing to refuse");
+            self.room_step(now, room, |machine, _| machine.acknowledge(&ids))
+                .expect("nothing to refuse");
         }
         if events.iter().any(|(_, event)| matches!(event, Event::Removed { .. })) {
             self.device_step(now, |device, _| Ok::<_, Refusal>(device.left(room)));
@@ -267,7 +307,11 @@ impl World {
         let now = self.now;
         let (domain, peer) = (phone.user.domain(), phone.peer());
         let key_packages = phone.make_key_packages(now, 5);
-        while self.server(&domain).publish(now, &peer, &key_packages).is_none_or(|reply| reply.status != 201) {}
+        while self
+            .server(&domain)
+            .publish(now, &peer, &key_packages)
+            .is_none_or(|reply| reply.status != 201)
+        {}
         phone.published(now);
         self.phones.push(phone);
         self.phones.len() - 1
@@ -302,14 +346,24 @@ impl World {
     }
 
     /// Asks for a user's KeyPackages through the room's hub.
-    pub fn key_material(&mut self, phone: usize, room: &RoomUri, target: &UserUri) -> Result<KeyMaterialResponse, String> {
+    pub fn key_material(
+        &mut self,
+        phone: usize,
+        room: &RoomUri,
+        target: &UserUri,
+    ) -> Result<KeyMaterialResponse, String> {
         let now = self.now;
         let asker = &self.phones[phone];
         let env = Env { now, crypto: &*asker.crypto, keys: &asker.keys };
-        let request = asker.device.request_key_material(&env, target, room, SUITE).expect("the key is at hand").encode();
+        let request = asker
+            .device
+            .request_key_material(&env, target, room, SUITE)
+            .expect("the key is at hand")
+            .encode();
         let endpoint = Endpoint::KeyMaterial(target.clone());
         let reply = self.ask_until_answered(phone, &endpoint, &request);
-        KeyMaterialResponse::decode(&reply.body).map_err(|error| format!("{}: {error}", reply.status))
+        KeyMaterialResponse::decode(&reply.body)
+            .map_err(|error| format!("{}: {error}", reply.status))
     }
 
     /// Asks the hub for what an external commit needs.
@@ -318,15 +372,21 @@ impl World {
         let asker = &mut self.phones[phone];
         let token = asker.token();
         let env = Env { now, crypto: &*asker.crypto, keys: &asker.keys };
-        let request = JoinRequest::new(&env, token, &asker.user, &asker.signature_key, room, SUITE, None)
-            .expect("the key is at hand");
+        let request =
+            JoinRequest::new(&env, token, &asker.user, &asker.signature_key, room, SUITE, None)
+                .expect("the key is at hand");
         let body = request.request().encode();
         let reply = self.ask_until_answered(phone, &Endpoint::GroupInfo(room.clone()), &body);
         (request, GroupInfoResponse::decode(&reply.body).expect("the hub's octets"))
     }
 
     /// Joins from outside.
-    pub fn join_external(&mut self, phone: usize, request: &JoinRequest, response: &GroupInfoResponse) {
+    pub fn join_external(
+        &mut self,
+        phone: usize,
+        request: &JoinRequest,
+        response: &GroupInfoResponse,
+    ) {
         let now = self.now;
         self.phones[phone].join_external(now, request, response);
     }
@@ -367,11 +427,14 @@ impl World {
         let taken = match outgoing.endpoint {
             client::Endpoint::Update => {
                 let response = UpdateRoomResponse::decode(&reply.body).expect("the hub's octets");
-                sender.room_step(now, room, |machine, env| machine.answer_update(env, id, &response))
+                sender
+                    .room_step(now, room, |machine, env| machine.answer_update(env, id, &response))
             }
             client::Endpoint::SubmitMessage => {
-                let response = SubmitMessageResponse::decode(&reply.body).expect("the hub's octets");
-                sender.room_step(now, room, |machine, env| machine.answer_submit(env, id, &response))
+                let response =
+                    SubmitMessageResponse::decode(&reply.body).expect("the hub's octets");
+                sender
+                    .room_step(now, room, |machine, env| machine.answer_submit(env, id, &response))
             }
         };
         taken.expect("an answer is always taken");
@@ -384,7 +447,8 @@ impl World {
         if !self.phones[phone].online {
             return false;
         }
-        let (client, domain) = (self.phones[phone].client.clone(), self.phones[phone].user.domain());
+        let (client, domain) =
+            (self.phones[phone].client.clone(), self.phones[phone].user.domain());
         let deliveries = self.server(&domain).deliveries(&client);
         for (room, event, body) in &deliveries {
             self.phones[phone].receive(now, room, body);

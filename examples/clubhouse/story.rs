@@ -107,7 +107,8 @@ impl Story {
         let has = |material: &ClientMaterial| matches!(material, ClientMaterial::KeyPackage(_));
         let found = material.clients.iter().filter(|client| has(&client.material)).count();
         promise(found == clients, || format!("{whom}: {found} KeyPackages instead of {clients}"))?;
-        self.world.act(by, &self.room, |room, env, token| room.add(env, token, ORDINARY, &material))?;
+        self.world
+            .act(by, &self.room, |room, env, token| room.add(env, token, ORDINARY, &material))?;
         self.world.settle();
         Ok(())
     }
@@ -130,7 +131,9 @@ impl Story {
             self.world.phones[phone].online = false;
         }
         let (request, response) = self.world.group_info(third, &self.room);
-        promise(matches!(response.answer, GroupInfoAnswer::Success(_)), || "no GroupInfo for Cathy".into())?;
+        promise(matches!(response.answer, GroupInfoAnswer::Success(_)), || {
+            "no GroupInfo for Cathy".into()
+        })?;
         self.world.join_external(third, &request, &response);
         self.world.settle();
         self.world.say(third, &self.room, "My tablet is here too.")?;
@@ -150,14 +153,17 @@ impl Story {
         // Bob's message is on its way when the ban comes.
         self.world.say(self.bob, &self.room, "You cannot silence me!")?;
         let bob = user(BOB);
-        let intent = Intent { roles: vec![(bob.clone().into(), RoleIndex::BANNED)], ..Intent::default() };
-        self.world.act(self.alice, &self.room, |room, env, token| room.propose(env, token, &intent))?;
+        let intent =
+            Intent { roles: vec![(bob.clone().into(), RoleIndex::BANNED)], ..Intent::default() };
+        self.world
+            .act(self.alice, &self.room, |room, env, token| room.propose(env, token, &intent))?;
         self.world.send_outbox(self.alice);
         self.world.send_outbox(self.bob);
         self.world.settle();
         self.has_read(self.bob, "failed: NotAllowed")?;
         for reader in [self.alice, self.cathy[0]] {
-            let heard = self.world.phones[reader].read.values().any(|line| line.contains("silence"));
+            let heard =
+                self.world.phones[reader].read.values().any(|line| line.contains("silence"));
             promise(!heard, || "a banned user was heard".into())?;
         }
         let banned = self.hub().effective().role(&bob);
@@ -171,7 +177,9 @@ impl Story {
         self.world.act(self.cathy[0], &room, |room, env, token| room.commit_pending(env, token))?;
         self.world.settle();
         self.expect(4, &[ALICE, BOB, CATHY], &[ALICE, CATHY, CATHY, CATHY])?;
-        promise(!self.world.phones[self.bob].rooms.contains_key(&room), || "Bob does not know that he is out".into())?;
+        promise(!self.world.phones[self.bob].rooms.contains_key(&room), || {
+            "Bob does not know that he is out".into()
+        })?;
         let (_, response) = self.world.group_info(self.bob, &room);
         promise(response.answer == GroupInfoAnswer::NotAuthorized, || "Bob may come back".into())
     }
@@ -185,39 +193,62 @@ impl Story {
         // Alice has not heard of it: her commit lacks the proposals. When she has, she makes it again with them.
         self.world.act(self.alice, &room, |room, env, token| room.update_self(env, token))?;
         self.world.send_outbox(self.alice);
-        promise(self.hub().epoch() == 4, || "a commit without the waiting proposals was accepted".into())?;
+        promise(self.hub().epoch() == 4, || {
+            "a commit without the waiting proposals was accepted".into()
+        })?;
         self.world.wait(1_000);
         self.world.settle();
         for phone in [self.cathy[0], self.cathy[1], third] {
-            promise(!self.world.phones[phone].rooms.contains_key(&room), || "a device of Cathy is still in".into())?;
+            promise(!self.world.phones[phone].rooms.contains_key(&room), || {
+                "a device of Cathy is still in".into()
+            })?;
         }
         self.expect(5, &[ALICE, BOB], &[ALICE])
     }
 
     fn hub(&self) -> &openmimi::hub::Room {
-        self.world.servers.get(&self.room.domain()).and_then(|server| server.hubs.get(&self.room)).expect("created")
+        self.world
+            .servers
+            .get(&self.room.domain())
+            .and_then(|server| server.hubs.get(&self.room))
+            .expect("created")
     }
 
     fn has_read(&self, phone: usize, line: &str) -> Result<(), Broken> {
         let phone = &self.world.phones[phone];
         let times = phone.read.values().filter(|read| *read == line).count();
-        promise(times == 1, || format!("{} has read {line:?} {times} times: {:?}", phone.name, phone.read))
+        promise(times == 1, || {
+            format!("{} has read {line:?} {times} times: {:?}", phone.name, phone.read)
+        })
     }
 
     /// The room at the hub, and at every client that is in it.
     fn expect(&self, epoch: u64, participants: &[&str], members: &[&str]) -> Result<(), Broken> {
         let hub = self.hub();
-        promise(hub.epoch() == epoch, || format!("the hub is in epoch {} instead of {epoch}", hub.epoch()))?;
-        let listed: Vec<&str> =
-            hub.committed().participants().iter().filter(|it| !it.is_provider()).map(|it| it.uri).collect();
-        promise(listed == participants, || format!("participants {listed:?} instead of {participants:?}"))?;
+        promise(hub.epoch() == epoch, || {
+            format!("the hub is in epoch {} instead of {epoch}", hub.epoch())
+        })?;
+        let listed: Vec<&str> = hub
+            .committed()
+            .participants()
+            .iter()
+            .filter(|it| !it.is_provider())
+            .map(|it| it.uri)
+            .collect();
+        promise(listed == participants, || {
+            format!("participants {listed:?} instead of {participants:?}")
+        })?;
         let mut leaves: Vec<&str> = hub.members().map(|(_, user)| user.as_str()).collect();
         leaves.sort_unstable();
         promise(leaves == members, || format!("members {leaves:?} instead of {members:?}"))?;
         for phone in &self.world.phones {
             let Some(room) = phone.rooms.get(&self.room) else { continue };
-            promise(room.epoch() == epoch, || format!("{} is in epoch {}", phone.name, room.epoch()))?;
-            promise(room.committed() == hub.committed(), || format!("{} sees another room", phone.name))?;
+            promise(room.epoch() == epoch, || {
+                format!("{} is in epoch {}", phone.name, room.epoch())
+            })?;
+            promise(room.committed() == hub.committed(), || {
+                format!("{} sees another room", phone.name)
+            })?;
         }
         Ok(())
     }

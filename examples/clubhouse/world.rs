@@ -8,7 +8,10 @@ use openmimi::{
     env::{Peer, Timestamp},
     hub,
     uri::{ClientUri, Domain, RoomUri, UserUri},
-    wire::{GroupInfoAnswer, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse},
+    wire::{
+        GroupInfoAnswer, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse,
+        UpdateOutcome, UpdateRoomResponse,
+    },
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
@@ -52,7 +55,14 @@ impl World {
             (domain.clone(), Server::new(domain, keys, &crypto, &plan))
         };
         let servers = domains.iter().map(server).collect();
-        Self { now: START, crypto: Rc::clone(&crypto), servers, phones: Vec::new(), trace: Trace::default(), plan }
+        Self {
+            now: START,
+            crypto: Rc::clone(&crypto),
+            servers,
+            phones: Vec::new(),
+            trace: Trace::default(),
+            plan,
+        }
     }
 
     pub fn server(&mut self, domain: &Domain) -> &mut Server {
@@ -60,7 +70,13 @@ impl World {
     }
 
     /// A request of one provider, or of a client to its own. `None`: somebody died on the way, ask again.
-    fn post(&mut self, peer: &Peer, to: &Domain, endpoint: &Endpoint, body: &[u8]) -> Option<Reply> {
+    fn post(
+        &mut self,
+        peer: &Peer,
+        to: &Domain,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Reply> {
         let now = self.now;
         match self.server(to).serve(now, peer, endpoint, body)? {
             Step::Done(reply) => Some(reply),
@@ -73,14 +89,27 @@ impl World {
     }
 
     /// A client's request to its own provider, which passes it on to the hub.
-    pub fn ask(&mut self, client: &ClientUri, user: &UserUri, name: &str, endpoint: &Endpoint, body: &[u8]) -> Option<Reply> {
+    pub fn ask(
+        &mut self,
+        client: &ClientUri,
+        user: &UserUri,
+        name: &str,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Reply> {
         let peer = Peer::Client(client.clone(), user.clone());
         let reply = self.relay(&peer, &user.domain(), endpoint, body);
         self.hop(name, user.host(), endpoint, body, reply.as_ref());
         reply
     }
 
-    fn relay(&mut self, peer: &Peer, own: &Domain, endpoint: &Endpoint, body: &[u8]) -> Option<Reply> {
+    fn relay(
+        &mut self,
+        peer: &Peer,
+        own: &Domain,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Reply> {
         let now = self.now;
         let limits = self.server(own).limits.clone();
         let relayed = match endpoint {
@@ -88,9 +117,15 @@ impl World {
                 Ok(to) => Ok(to),
                 Err(reply) => return Some(reply),
             },
-            Endpoint::SubmitMessage(room) => openmimi::follower::submit_message(&limits, peer, room, body).map(|it| it.to),
-            Endpoint::GroupInfo(room) => openmimi::follower::group_info(&limits, peer, room, body).map(|it| it.to),
-            Endpoint::KeyMaterial(_) => openmimi::follower::key_material(&limits, peer, body).map(|it| it.to),
+            Endpoint::SubmitMessage(room) => {
+                openmimi::follower::submit_message(&limits, peer, room, body).map(|it| it.to)
+            }
+            Endpoint::GroupInfo(room) => {
+                openmimi::follower::group_info(&limits, peer, room, body).map(|it| it.to)
+            }
+            Endpoint::KeyMaterial(_) => {
+                openmimi::follower::key_material(&limits, peer, body).map(|it| it.to)
+            }
             Endpoint::Notify(_) => return Some(Reply { status: 404, body: Vec::new() }),
         };
         let to = match relayed {
@@ -136,19 +171,35 @@ impl World {
         }
     }
 
-    fn notify(&mut self, hub: &Domain, room: &RoomUri, provider: &Domain, through: u64, body: &[u8]) {
+    fn notify(
+        &mut self,
+        hub: &Domain,
+        room: &RoomUri,
+        provider: &Domain,
+        through: u64,
+        body: &[u8],
+    ) {
         let endpoint = Endpoint::Notify(room.clone());
         let reply = self.post(&Peer::Server(hub.clone()), provider, &endpoint, body);
         self.hop(hub.as_str(), provider.as_str(), &endpoint, body, reply.as_ref());
         let now = self.now;
         match reply {
-            Some(reply) if reply.status == 201 => self.server(hub).acknowledged(now, room, provider, through),
+            Some(reply) if reply.status == 201 => {
+                self.server(hub).acknowledged(now, room, provider, through)
+            }
             Some(reply) => panic!("{provider} answers {} to notify", reply.status),
             None => {}
         }
     }
 
-    fn hop(&mut self, from: &str, to: &str, endpoint: &Endpoint, body: &[u8], reply: Option<&Reply>) {
+    fn hop(
+        &mut self,
+        from: &str,
+        to: &str,
+        endpoint: &Endpoint,
+        body: &[u8],
+        reply: Option<&Reply>,
+    ) {
         let outcome = match reply {
             None => "no answer".into(),
             Some(Reply { status: 200, body }) => outcome(endpoint, body),
@@ -166,27 +217,42 @@ impl World {
 /// A response in a word.
 fn outcome(endpoint: &Endpoint, body: &[u8]) -> String {
     let word = match endpoint {
-        Endpoint::KeyMaterial(_) => KeyMaterialResponse::decode(body)
-            .map(|response| format!("{:?}, {} clients", response.user_status, response.clients.len())),
-        Endpoint::Update(_) => UpdateRoomResponse::decode(body).map(|response| match response.outcome {
-            UpdateOutcome::Success { .. } => "success".into(),
-            UpdateOutcome::WrongEpoch { current_epoch } => format!("wrongEpoch, now {current_epoch}"),
-            UpdateOutcome::NotAllowed => format!("notAllowed: {}", short(response.error_description.as_str())),
-            UpdateOutcome::InvalidProposal(_) => {
-                format!("invalidProposal: {}", short(response.error_description.as_str()))
-            }
+        Endpoint::KeyMaterial(_) => KeyMaterialResponse::decode(body).map(|response| {
+            format!("{:?}, {} clients", response.user_status, response.clients.len())
         }),
-        Endpoint::SubmitMessage(_) => SubmitMessageResponse::decode(body).map(|response| match response {
-            SubmitMessageResponse::Accepted { frank: Some(_), .. } => "accepted, franked".into(),
-            SubmitMessageResponse::Accepted { frank: None, .. } => "accepted".into(),
-            SubmitMessageResponse::NotAllowed => "notAllowed".into(),
-            SubmitMessageResponse::EpochTooOld { current_epoch } => format!("epochTooOld, now {current_epoch}"),
-        }),
-        Endpoint::GroupInfo(_) => GroupInfoResponse::decode(body).map(|response| match response.answer {
-            GroupInfoAnswer::Success(_) => "success".into(),
-            GroupInfoAnswer::NotAuthorized => "notAuthorized".into(),
-            GroupInfoAnswer::NoSuchRoom => "noSuchRoom".into(),
-        }),
+        Endpoint::Update(_) => {
+            UpdateRoomResponse::decode(body).map(|response| match response.outcome {
+                UpdateOutcome::Success { .. } => "success".into(),
+                UpdateOutcome::WrongEpoch { current_epoch } => {
+                    format!("wrongEpoch, now {current_epoch}")
+                }
+                UpdateOutcome::NotAllowed => {
+                    format!("notAllowed: {}", short(response.error_description.as_str()))
+                }
+                UpdateOutcome::InvalidProposal(_) => {
+                    format!("invalidProposal: {}", short(response.error_description.as_str()))
+                }
+            })
+        }
+        Endpoint::SubmitMessage(_) => {
+            SubmitMessageResponse::decode(body).map(|response| match response {
+                SubmitMessageResponse::Accepted { frank: Some(_), .. } => {
+                    "accepted, franked".into()
+                }
+                SubmitMessageResponse::Accepted { frank: None, .. } => "accepted".into(),
+                SubmitMessageResponse::NotAllowed => "notAllowed".into(),
+                SubmitMessageResponse::EpochTooOld { current_epoch } => {
+                    format!("epochTooOld, now {current_epoch}")
+                }
+            })
+        }
+        Endpoint::GroupInfo(_) => {
+            GroupInfoResponse::decode(body).map(|response| match response.answer {
+                GroupInfoAnswer::Success(_) => "success".into(),
+                GroupInfoAnswer::NotAuthorized => "notAuthorized".into(),
+                GroupInfoAnswer::NoSuchRoom => "noSuchRoom".into(),
+            })
+        }
         Endpoint::Notify(_) => Ok("200".into()),
     };
     word.unwrap_or_else(|error| error.to_string())

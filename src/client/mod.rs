@@ -9,7 +9,6 @@ mod inbound;
 mod join;
 mod keys;
 mod leaf;
-#[expect(unused)]
 mod member;
 mod outbox;
 mod propose;

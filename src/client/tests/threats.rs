@@ -1,9 +1,6 @@
 //! What a lying hub or a hostile member can try (threats D.1, D.3).
 
-use openmls::{
-    messages::proposals::AppDataUpdateProposal,
-    prelude::LeafNodeIndex,
-};
+use openmls::{messages::proposals::AppDataUpdateProposal, prelude::LeafNodeIndex};
 
 use super::*;
 use crate::{
@@ -70,7 +67,11 @@ fn hostile_message(client: &mut Client, tag: Option<[u8; 32]>, data: &[u8]) -> F
 }
 
 /// A proposal of the hub, or of whoever signs.
-fn external(client: &Client, signer: &SignatureKeyPair, proposal: &ExternalProposal) -> FanoutMessage {
+fn external(
+    client: &Client,
+    signer: &SignatureKeyPair,
+    proposal: &ExternalProposal,
+) -> FanoutMessage {
     let group = client.room().member.group().unwrap();
     let context = group.public_group().group_context().tls_serialize_detached().unwrap();
     let context = Context::decode(&context).unwrap();
@@ -109,7 +110,9 @@ fn d05_what_nobody_has_signed_changes_nothing() {
     let token = bob.token();
     bob.act(|room, env| room.update_self(env, token)).unwrap();
     let commit = commit_in(&bob.room().outbox().next().unwrap().body);
-    for at in [commit.as_bytes().len() / 2, commit.as_bytes().len() - 1, commit.as_bytes().len() - 40] {
+    for at in
+        [commit.as_bytes().len() / 2, commit.as_bytes().len() - 1, commit.as_bytes().len() - 40]
+    {
         let mut octets = commit.as_bytes().to_vec();
         octets[at] ^= 1;
         let Ok(forged) = PublicMessage::decode(&octets) else { continue };
@@ -148,7 +151,10 @@ fn d08_no_leaf_without_a_participant() {
     // By the front door: our own client does not make it.
     let intent = Intent { key_packages: vec![octets.as_bytes().to_vec()], ..Intent::default() };
     let token = alice.token();
-    assert!(matches!(alice.act(|room, env| room.commit(env, token, &intent)), Err(Refusal::Denied(_))));
+    assert!(matches!(
+        alice.act(|room, env| room.commit(env, token, &intent)),
+        Err(Refusal::Denied(_))
+    ));
     // By the back door: nobody follows.
     let key_package = octets
         .to_openmls()
@@ -181,7 +187,8 @@ fn d04_a_commit_that_omits_proposals_is_flagged_and_followed() {
     bob.act(|room, env| room.update_self(env, token)).unwrap();
     bob.send_all(&mut hub);
     alice.catch_up(&hub);
-    let omitted = alice.events().iter().any(|event| matches!(event, Event::Omitted { proposals: 2, .. }));
+    let omitted =
+        alice.events().iter().any(|event| matches!(event, Event::Omitted { proposals: 2, .. }));
     assert!(omitted);
     same([&alice, &bob]);
     // Carol is still in, and asks again.
@@ -217,12 +224,13 @@ fn d05_the_hub_proposes_what_its_role_allows_and_nothing_else() {
     // Its to do: a ban, with the Remove that belongs to it.
     let leaf = leaf_of(&alice, "bob");
     let remove = ExternalProposal::Remove(LeafIndex(leaf.u32()));
-    let (ban, remove) = (external(&alice, &hub.signer, &ban), external(&alice, &hub.signer, &remove));
+    let (ban, remove) =
+        (external(&alice, &hub.signer, &ban), external(&alice, &hub.signer, &remove));
     let FanoutEvent::Proposals { first, .. } = ban.event else { panic!() };
     let FanoutEvent::Proposals { first: second, .. } = remove.event else { panic!() };
     let bundle = FanoutMessage {
         timestamp: ban.timestamp,
-        event: FanoutEvent::Proposals { first, more: vec![second] },
+        event: FanoutEvent::Proposals { first: second, more: vec![first] },
     };
     hub.log.push(bundle);
     alice.catch_up(&hub);
@@ -246,7 +254,8 @@ fn d06_only_the_rooms_own_hub_gives_its_group_info() {
     let key = tablet.device.signature_key().to_vec();
     let token = tablet.token();
     let request =
-        JoinRequest::new(&tablet.env(), token, &user("alice"), &key, &room_uri(), CS, None).unwrap();
+        JoinRequest::new(&tablet.env(), token, &user("alice"), &key, &room_uri(), CS, None)
+            .unwrap();
     let tree = alice.tree();
     let good = hub.group_info(request.request(), &tree);
     let role = Preset::Cooperative.ordinary();
@@ -364,7 +373,9 @@ fn d03_d40_d41_what_decrypts_and_must_not_be_shown_is_discarded_once() {
     ] {
         assert_eq!(take(&mut bob, &message).unwrap(), Received::Taken);
         let events = bob.events();
-        let [Event::Discarded { sender, reason: found, .. }] = events.as_slice() else { panic!("{events:?}") };
+        let [Event::Discarded { sender, reason: found, .. }] = events.as_slice() else {
+            panic!("{events:?}")
+        };
         assert_eq!((sender.as_ref(), *found), (Some(&user("alice")), reason));
         // Its key is gone: it is not judged again.
         assert_eq!(take(&mut bob, &message).unwrap(), Received::Spent);
@@ -376,7 +387,8 @@ fn d03_d40_d41_what_decrypts_and_must_not_be_shown_is_discarded_once() {
 #[test]
 fn p015_who_may_not_speak_is_not_heard() {
     let mut hub = Hub::new(Preset::Announcement);
-    let [mut alice, mut bob] = ["alice", "bob"].map(|name| Client::new(name, "phone", Crash::Always));
+    let [mut alice, mut bob] =
+        ["alice", "bob"].map(|name| Client::new(name, "phone", Crash::Always));
     alice.create(&mut hub);
     let (material, token) = (bob.material(), alice.token());
     alice
@@ -390,7 +402,10 @@ fn p015_who_may_not_speak_is_not_heard() {
     let content = bob.compose("I speak all the same");
     let message = hostile_message(&mut bob, None, &content);
     take(&mut alice, &message).unwrap();
-    assert!(matches!(alice.events().as_slice(), [Event::Discarded { reason: Discard::NotAllowed, .. }]));
+    assert!(matches!(
+        alice.events().as_slice(),
+        [Event::Discarded { reason: Discard::NotAllowed, .. }]
+    ));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use openmimi::{
     client::{self, Device, Event, EventId, JoinRequest, Keys, Outgoing, Refusal, Token},
     codec::Wire,
-    content::{Compose, Message, Salt},
+    content::{Body, Compose, Message, Salt},
     env::{Env, Limits, Peer, Timestamp},
     hub::Offer,
     machine::{Records, Step},
@@ -20,7 +20,7 @@ use openmimi::{
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::{random::OpenMlsRand, types::Ciphersuite};
 
-use crate::{
+use super::{
     crash::{Disk, Halt, Plan},
     server::{Endpoint, Reply},
     world::{World, signing_key},
@@ -284,7 +284,10 @@ fn shown(event: &Event) -> Option<String> {
     match event {
         Event::Message(message) => {
             let content = Message::decode(&message.content).expect("the room has checked it");
-            let text = content.text().unwrap_or("(no text)");
+            let text = match content.body().body() {
+                Body::Single(single) => String::from_utf8_lossy(single.content()).into_owned(),
+                Body::Null | Body::External(_) | Body::Multi(_) => "(no text)".into(),
+            };
             Some(format!("{}: {text} [{:?}]", message.sender.name(), message.franking))
         }
         Event::Discarded { reason, .. } => Some(format!("discarded: {reason:?}")),

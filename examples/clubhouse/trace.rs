@@ -32,6 +32,7 @@ impl Trace {
         self.0.push(Line::Scene(title.into()));
     }
 
+<<<<<<< HEAD
     pub fn hop(
         &mut self,
         from: &str,
@@ -42,6 +43,19 @@ impl Trace {
     ) {
         let (from, to, outcome) = (from.into(), to.into(), outcome.into());
         self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome }));
+=======
+    /// Something is sent; [`Trace::answered`] says what came of it.
+    pub fn sent(&mut self, from: &str, to: &str, endpoint: &'static str, octets: usize) -> usize {
+        let (from, to) = (from.into(), to.into());
+        self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome: "…".into() }));
+        self.0.len() - 1
+    }
+
+    pub fn answered(&mut self, sent: usize, answer: String) {
+        if let Some(Line::Hop(hop)) = self.0.get_mut(sent) {
+            hop.outcome = answer;
+        }
+>>>>>>> main
     }
 
     pub fn note(&mut self, who: &str, text: impl Into<String>) {

@@ -17,16 +17,12 @@ use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::types::SignatureScheme;
 
-use crate::{
+use super::{
     crash::Plan,
     phone::Phone,
     server::{Endpoint, Reply, Server, Step},
     trace::Trace,
 };
-
-/// The time at which the story starts: 2026-11-23T12:00:00Z. openmls asks the system clock about lifetimes of
-/// KeyPackages, so these are wide.
-const START: Timestamp = Timestamp(1_795_435_200_000);
 
 pub struct World {
     pub now: Timestamp,
@@ -35,6 +31,13 @@ pub struct World {
     pub phones: Vec<Phone>,
     pub trace: Trace,
     pub plan: Rc<RefCell<Plan>>,
+}
+
+/// The story starts at the present: the MLS engine asks the system clock whether a leaf is valid.
+fn present() -> Timestamp {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Timestamp(u64::try_from(since.as_millis()).expect("before the year 584 million"))
 }
 
 /// A signing key and its public key.
@@ -56,7 +59,11 @@ impl World {
         };
         let servers = domains.iter().map(server).collect();
         Self {
+<<<<<<< HEAD
             now: START,
+=======
+            now: present(),
+>>>>>>> main
             crypto: Rc::clone(&crypto),
             servers,
             phones: Vec::new(),
@@ -81,8 +88,9 @@ impl World {
         match self.server(to).serve(now, peer, endpoint, body)? {
             Step::Done(reply) => Some(reply),
             Step::Forward(next) => {
-                let reply = self.post(&Peer::Server(to.clone()), &next, endpoint, body);
-                self.hop(to.as_str(), next.as_str(), endpoint, body, reply.as_ref());
+                let reply = self.hop(to.as_str(), next.as_str(), endpoint, body, |world| {
+                    world.post(&Peer::Server(to.clone()), &next, endpoint, body)
+                });
                 self.server(to).key_material_passed(now, &next, body, reply?)
             }
         }
@@ -98,9 +106,9 @@ impl World {
         body: &[u8],
     ) -> Option<Reply> {
         let peer = Peer::Client(client.clone(), user.clone());
-        let reply = self.relay(&peer, &user.domain(), endpoint, body);
-        self.hop(name, user.host(), endpoint, body, reply.as_ref());
-        reply
+        self.hop(name, user.host(), endpoint, body, |world| {
+            world.relay(&peer, &user.domain(), endpoint, body)
+        })
     }
 
     fn relay(
@@ -135,9 +143,9 @@ impl World {
         let reply = if to == *own {
             self.post(peer, own, endpoint, body)?
         } else {
-            let reply = self.post(&Peer::Server(own.clone()), &to, endpoint, body);
-            self.hop(own.as_str(), to.as_str(), endpoint, body, reply.as_ref());
-            reply?
+            self.hop(own.as_str(), to.as_str(), endpoint, body, |world| {
+                world.post(&Peer::Server(own.clone()), &to, endpoint, body)
+            })?
         };
         if let (Endpoint::Update(room), 200) = (endpoint, reply.status) {
             self.server(own).update_answered(peer, room, body, &reply.body)?;
@@ -180,8 +188,9 @@ impl World {
         body: &[u8],
     ) {
         let endpoint = Endpoint::Notify(room.clone());
-        let reply = self.post(&Peer::Server(hub.clone()), provider, &endpoint, body);
-        self.hop(hub.as_str(), provider.as_str(), &endpoint, body, reply.as_ref());
+        let reply = self.hop(hub.as_str(), provider.as_str(), &endpoint, body, |world| {
+            world.post(&Peer::Server(hub.clone()), provider, &endpoint, body)
+        });
         let now = self.now;
         match reply {
             Some(reply) if reply.status == 201 => {
@@ -192,12 +201,17 @@ impl World {
         }
     }
 
+<<<<<<< HEAD
+=======
+    /// Takes down what is sent, and what is answered.
+>>>>>>> main
     fn hop(
         &mut self,
         from: &str,
         to: &str,
         endpoint: &Endpoint,
         body: &[u8],
+<<<<<<< HEAD
         reply: Option<&Reply>,
     ) {
         let outcome = match reply {
@@ -206,6 +220,21 @@ impl World {
             Some(Reply { status, .. }) => status.to_string(),
         };
         self.trace.hop(from, to, endpoint.name(), body.len(), outcome);
+=======
+        send: impl FnOnce(&mut Self) -> Option<Reply>,
+    ) -> Option<Reply> {
+        let hop = self.trace.sent(from, to, endpoint.name(), body.len());
+        let reply = send(self);
+        self.trace.answered(
+            hop,
+            match &reply {
+                None => "no answer".into(),
+                Some(Reply { status: 200, body }) => outcome(endpoint, body),
+                Some(Reply { status, .. }) => status.to_string(),
+            },
+        );
+        reply
+>>>>>>> main
     }
 
     /// Time passes.

@@ -26,7 +26,7 @@ use crate::{
     error::RestoreError,
     franking::Witness,
     machine::{Key, Records, record},
-    policy::{Proposed, View, replay},
+    policy::{Proposed, View, assume, replay},
     room::{ComponentId, Components, RoomState},
     uri::{GroupUri, RoomUri, UserUri},
     wire::{ExternalSender, Frank, KeyPackageRef, PublicMessage, Sender},
@@ -278,7 +278,11 @@ impl State {
             let number = number(key).ok_or_else(corrupt)?;
             state.waiting.push(Arc::new(Waiting { number, message, queued, owned }));
         }
-        state.replay();
+        if !state.waiting.is_empty() {
+            let waiting: Vec<Proposed<'_>> =
+                state.waiting.iter().map(|it| it.owned.borrow()).collect();
+            state.epoch.effective = Arc::new(assume(&state.epoch.committed, &waiting));
+        }
         state.outbox = numbered(records, OUTBOX, "the outbox")?
             .into_iter()
             .map(|(id, entry)| (OutgoingId(id), Arc::new(entry)))
@@ -481,6 +485,8 @@ impl Draft {
     /// The client takes no part any more.
     pub(super) fn leave(&mut self, event: Event) {
         self.state.head.standing = Standing::Gone;
+        self.lapse(|_, _| true);
+        self.state.epoch.effective = Arc::clone(&self.state.epoch.committed);
         let ids: Vec<_> = self.state.outbox.keys().copied().collect();
         for id in ids {
             if let Some(entry) = self.settle(id) {

@@ -32,18 +32,6 @@ impl Trace {
         self.0.push(Line::Scene(title.into()));
     }
 
-<<<<<<< HEAD
-    pub fn hop(
-        &mut self,
-        from: &str,
-        to: &str,
-        endpoint: &'static str,
-        octets: usize,
-        outcome: impl Into<String>,
-    ) {
-        let (from, to, outcome) = (from.into(), to.into(), outcome.into());
-        self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome }));
-=======
     /// Something is sent; [`Trace::answered`] says what came of it.
     pub fn sent(&mut self, from: &str, to: &str, endpoint: &'static str, octets: usize) -> usize {
         let (from, to) = (from.into(), to.into());
@@ -55,7 +43,6 @@ impl Trace {
         if let Some(Line::Hop(hop)) = self.0.get_mut(sent) {
             hop.outcome = answer;
         }
->>>>>>> main
     }
 
     pub fn note(&mut self, who: &str, text: impl Into<String>) {

@@ -59,11 +59,7 @@ impl World {
         };
         let servers = domains.iter().map(server).collect();
         Self {
-<<<<<<< HEAD
-            now: START,
-=======
             now: present(),
->>>>>>> main
             crypto: Rc::clone(&crypto),
             servers,
             phones: Vec::new(),
@@ -201,26 +197,13 @@ impl World {
         }
     }
 
-<<<<<<< HEAD
-=======
     /// Takes down what is sent, and what is answered.
->>>>>>> main
     fn hop(
         &mut self,
         from: &str,
         to: &str,
         endpoint: &Endpoint,
         body: &[u8],
-<<<<<<< HEAD
-        reply: Option<&Reply>,
-    ) {
-        let outcome = match reply {
-            None => "no answer".into(),
-            Some(Reply { status: 200, body }) => outcome(endpoint, body),
-            Some(Reply { status, .. }) => status.to_string(),
-        };
-        self.trace.hop(from, to, endpoint.name(), body.len(), outcome);
-=======
         send: impl FnOnce(&mut Self) -> Option<Reply>,
     ) -> Option<Reply> {
         let hop = self.trace.sent(from, to, endpoint.name(), body.len());
@@ -234,7 +217,6 @@ impl World {
             },
         );
         reply
->>>>>>> main
     }
 
     /// Time passes.

@@ -14,7 +14,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use crate::crash::{Disk, Halt, Plan};
+use super::crash::{Disk, Halt, Plan};
 
 /// An endpoint with what stands in its path.
 #[derive(Clone, Debug)]
@@ -83,7 +83,12 @@ pub enum Step {
 }
 
 impl Server {
-    pub fn new(domain: Domain, keys: hub::Keys, crypto: &Rc<RustCrypto>, plan: &Rc<RefCell<Plan>>) -> Self {
+    pub fn new(
+        domain: Domain,
+        keys: hub::Keys,
+        crypto: &Rc<RustCrypto>,
+        plan: &Rc<RefCell<Plan>>,
+    ) -> Self {
         Self {
             domain,
             crypto: Rc::clone(crypto),
@@ -108,7 +113,12 @@ impl Server {
     }
 
     /// A client publishes KeyPackages.
-    pub fn publish(&mut self, now: Timestamp, peer: &Peer, key_packages: &[Vec<u8>]) -> Option<Reply> {
+    pub fn publish(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        key_packages: &[Vec<u8>],
+    ) -> Option<Reply> {
         let Peer::Client(_, user) = peer else { return Some(Reply::status(403)) };
         let Some(machine) = self.users.get_mut(user) else { return Some(Reply::status(404)) };
         let env = Env { now, crypto: &*self.crypto, keys: &() };
@@ -121,48 +131,84 @@ impl Server {
         match done {
             Ok(_) => Some(Reply::status(201)),
             Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => Some(Reply { status: 400, body: refusal.to_string().into_bytes() }),
+            Err(Halt::Refused(refusal)) => {
+                Some(Reply { status: 400, body: refusal.to_string().into_bytes() })
+            }
         }
     }
 
     /// Answers a request of another provider or of a client of its own. `None`: the process died.
-    pub fn serve(&mut self, now: Timestamp, peer: &Peer, endpoint: &Endpoint, body: &[u8]) -> Option<Step> {
+    pub fn serve(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Step> {
         match endpoint {
             Endpoint::KeyMaterial(target) => self.key_material(now, peer, target, body),
             Endpoint::Notify(room) => self.notify(now, peer, room, body).map(Step::Done),
             Endpoint::Update(room) => self.update(now, peer, room, body).map(Step::Done),
-            Endpoint::SubmitMessage(room) => self.submit_message(now, peer, room, body).map(Step::Done),
+            Endpoint::SubmitMessage(room) => {
+                self.submit_message(now, peer, room, body).map(Step::Done)
+            }
             Endpoint::GroupInfo(room) => self.group_info(now, peer, room, body).map(Step::Done),
         }
     }
 
-    fn update(&mut self, now: Timestamp, peer: &Peer, room: &RoomUri, body: &[u8]) -> Option<Reply> {
+    fn update(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        room: &RoomUri,
+        body: &[u8],
+    ) -> Option<Reply> {
         let Some(machine) = self.hubs.get_mut(room) else { return Some(Reply::status(404)) };
         let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
         let restore = |records: &Records| hub_of(records, &self.limits);
-        match self.disk.step(&hub_id(room), machine, restore, |machine| machine.update(&env, peer, body)) {
+        match self
+            .disk
+            .step(&hub_id(room), machine, restore, |machine| machine.update(&env, peer, body))
+        {
             Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
             Err(Halt::Crashed) => None,
             Err(Halt::Refused(refusal)) => Some(Reply::of(refusal.reason.answer())),
         }
     }
 
-    fn submit_message(&mut self, now: Timestamp, peer: &Peer, room: &RoomUri, body: &[u8]) -> Option<Reply> {
+    fn submit_message(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        room: &RoomUri,
+        body: &[u8],
+    ) -> Option<Reply> {
         let Some(machine) = self.hubs.get_mut(room) else { return Some(Reply::status(404)) };
         let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
         let restore = |records: &Records| hub_of(records, &self.limits);
-        match self.disk.step(&hub_id(room), machine, restore, |machine| machine.submit_message(&env, peer, body)) {
+        match self.disk.step(&hub_id(room), machine, restore, |machine| {
+            machine.submit_message(&env, peer, body)
+        }) {
             Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
             Err(Halt::Crashed) => None,
             Err(Halt::Refused(refusal)) => Some(Reply::of(refusal.reason.answer())),
         }
     }
 
-    fn group_info(&mut self, now: Timestamp, peer: &Peer, room: &RoomUri, body: &[u8]) -> Option<Reply> {
+    fn group_info(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        room: &RoomUri,
+        body: &[u8],
+    ) -> Option<Reply> {
         let Some(machine) = self.hubs.get_mut(room) else { return Some(Reply::status(404)) };
         let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
         let restore = |records: &Records| hub_of(records, &self.limits);
-        match self.disk.step(&hub_id(room), machine, restore, |machine| machine.group_info(&env, peer, body)) {
+        match self
+            .disk
+            .step(&hub_id(room), machine, restore, |machine| machine.group_info(&env, peer, body))
+        {
             Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
             Err(Halt::Crashed) => None,
             Err(Halt::Refused(refusal)) => Some(Reply::of(refusal.reason.answer(room))),
@@ -170,7 +216,13 @@ impl Server {
     }
 
     /// For a user of its own it claims; for another it passes the request on, if it is the hub.
-    fn key_material(&mut self, now: Timestamp, peer: &Peer, target: &UserUri, body: &[u8]) -> Option<Step> {
+    fn key_material(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        target: &UserUri,
+        body: &[u8],
+    ) -> Option<Step> {
         if target.domain() != self.domain {
             let allowed = KeyMaterialRequest::decode(body).ok().and_then(|request| {
                 let room = self.hubs.get(request.head().room.as_ref()?)?;
@@ -181,10 +233,14 @@ impl Server {
                 None => Step::Done(Reply::status(403)),
             });
         }
-        let Some(machine) = self.users.get_mut(target) else { return Some(Step::Done(Reply::status(404))) };
+        let Some(machine) = self.users.get_mut(target) else {
+            return Some(Step::Done(Reply::status(404)));
+        };
         let env = Env { now, crypto: &*self.crypto, keys: &() };
         let restore = |records: &Records| user_of(records, &self.limits);
-        let done = self.disk.step(target.as_str(), machine, restore, |machine| machine.claim(&env, peer, body));
+        let done = self
+            .disk
+            .step(target.as_str(), machine, restore, |machine| machine.claim(&env, peer, body));
         Some(Step::Done(match done {
             Ok(outcome) => Reply::ok(outcome.reply),
             Err(Halt::Crashed) => return None,
@@ -196,8 +252,15 @@ impl Server {
     }
 
     /// Key material has come back for a request that was sent on: the hub takes note of it.
-    pub fn key_material_passed(&mut self, now: Timestamp, from: &Domain, request: &[u8], reply: Reply) -> Option<Reply> {
-        let (Ok(request), Ok(response)) = (KeyMaterialRequest::decode(request), KeyMaterialResponse::decode(&reply.body))
+    pub fn key_material_passed(
+        &mut self,
+        now: Timestamp,
+        from: &Domain,
+        request: &[u8],
+        reply: Reply,
+    ) -> Option<Reply> {
+        let (Ok(request), Ok(response)) =
+            (KeyMaterialRequest::decode(request), KeyMaterialResponse::decode(&reply.body))
         else {
             return Some(reply);
         };
@@ -205,7 +268,9 @@ impl Server {
         let machine = self.hubs.get_mut(&room).expect("only the hub sends on");
         let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
         let restore = |records: &Records| hub_of(records, &self.limits);
-        let done = self.disk.step(&hub_id(&room), machine, restore, |machine| machine.keys_claimed(&env, from, &response));
+        let done = self.disk.step(&hub_id(&room), machine, restore, |machine| {
+            machine.keys_claimed(&env, from, &response)
+        });
         match done {
             Ok(_) => Some(reply),
             Err(Halt::Crashed) => None,
@@ -214,17 +279,32 @@ impl Server {
     }
 
     /// The hub of a room tells what happened in it.
-    fn notify(&mut self, now: Timestamp, peer: &Peer, room: &RoomUri, body: &[u8]) -> Option<Reply> {
-        let Ok(notice) = Notice::decode(body, &self.limits) else { return Some(Reply::status(400)) };
-        let owner = |reference: &KeyPackageRef| self.users.values().find_map(|user| user.owner(reference));
+    fn notify(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        room: &RoomUri,
+        body: &[u8],
+    ) -> Option<Reply> {
+        let Ok(notice) = Notice::decode(body, &self.limits) else {
+            return Some(Reply::status(400));
+        };
+        let owner =
+            |reference: &KeyPackageRef| self.users.values().find_map(|user| user.owner(reference));
         let owners: BTreeMap<KeyPackageRef, Owner> =
             notice.references().filter_map(|it| Some((it.clone(), owner(it)?))).collect();
         let env = Env { now, crypto: &*self.crypto, keys: &() };
         let restore = |records: &Records| follower_of(records, &self.limits);
         let id = follower_id(room);
         let Some(machine) = self.followers.get_mut(room) else {
-            let founding =
-                follower::Room::welcomed(self.limits.clone(), &env, peer, room.clone(), &notice, &owners);
+            let founding = follower::Room::welcomed(
+                self.limits.clone(),
+                &env,
+                peer,
+                room.clone(),
+                &notice,
+                &owners,
+            );
             let founding = match founding {
                 Ok(founding) => founding,
                 Err(refusal) => return Some(Reply::status(refusal.fault.status())),
@@ -233,7 +313,10 @@ impl Server {
             self.followers.extend(machine.map(|machine| (room.clone(), machine)));
             return outcome.map(|_| Reply::status(201));
         };
-        match self.disk.step(&id, machine, restore, |machine| machine.notify(&env, peer, &notice, &owners)) {
+        match self
+            .disk
+            .step(&id, machine, restore, |machine| machine.notify(&env, peer, &notice, &owners))
+        {
             Ok(_) => Some(Reply::status(201)),
             Err(Halt::Crashed) => None,
             Err(Halt::Refused(refusal)) => Some(Reply::status(refusal.fault.status())),
@@ -241,12 +324,19 @@ impl Server {
     }
 
     /// A client's update, on its way to the hub.
-    pub fn relay_update(&mut self, now: Timestamp, peer: &Peer, room: &RoomUri, body: &[u8]) -> Option<Result<Domain, Reply>> {
+    pub fn relay_update(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        room: &RoomUri,
+        body: &[u8],
+    ) -> Option<Result<Domain, Reply>> {
         let env = Env { now, crypto: &*self.crypto, keys: &() };
         let restore = |records: &Records| follower_of(records, &self.limits);
         let id = follower_id(room);
         let Some(machine) = self.followers.get_mut(room) else {
-            let founding = follower::Room::join(self.limits.clone(), &env, peer, room.clone(), body);
+            let founding =
+                follower::Room::join(self.limits.clone(), &env, peer, room.clone(), body);
             let founding = match founding {
                 Ok(founding) => founding,
                 Err(refusal) => return Some(Err(Reply::status(refusal.fault.status()))),
@@ -263,11 +353,20 @@ impl Server {
     }
 
     /// The hub's answer to a client's update has come.
-    pub fn update_answered(&mut self, peer: &Peer, room: &RoomUri, request: &[u8], response: &[u8]) -> Option<()> {
+    pub fn update_answered(
+        &mut self,
+        peer: &Peer,
+        room: &RoomUri,
+        request: &[u8],
+        response: &[u8],
+    ) -> Option<()> {
         let machine = self.followers.get_mut(room)?;
         let restore = |records: &Records| follower_of(records, &self.limits);
         let id = follower_id(room);
-        match self.disk.step(&id, machine, restore, |machine| machine.answered(peer, request, response)) {
+        match self
+            .disk
+            .step(&id, machine, restore, |machine| machine.answered(peer, request, response))
+        {
             Ok(_) | Err(Halt::Refused(_)) => Some(()),
             Err(Halt::Crashed) => None,
         }
@@ -280,7 +379,9 @@ impl Server {
             for (provider, events) in machine.backlog() {
                 let through = events.end - 1;
                 let records: Vec<&[u8]> = events
-                    .filter_map(|event| self.disk.store.read(hub_id(room).as_bytes(), &Event::key(event)))
+                    .filter_map(|event| {
+                        self.disk.store.read(hub_id(room).as_bytes(), &Event::key(event))
+                    })
                     .collect();
                 let body = Event::notification(provider, records).expect("the hub's own records");
                 all.push((room.clone(), provider.clone(), through, body));
@@ -290,13 +391,19 @@ impl Server {
     }
 
     /// A provider has taken events over.
-    pub fn acknowledged(&mut self, now: Timestamp, room: &RoomUri, provider: &Domain, through: u64) {
+    pub fn acknowledged(
+        &mut self,
+        now: Timestamp,
+        room: &RoomUri,
+        provider: &Domain,
+        through: u64,
+    ) {
         let machine = self.hubs.get_mut(room).expect("it was this hub's event");
         let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
         let restore = |records: &Records| hub_of(records, &self.limits);
-        let _: Result<_, Halt<()>> = self
-            .disk
-            .step(&hub_id(room), machine, restore, |machine| Ok(machine.acknowledged(&env, provider, through)));
+        let _: Result<_, Halt<()>> = self.disk.step(&hub_id(room), machine, restore, |machine| {
+            Ok(machine.acknowledged(&env, provider, through))
+        });
     }
 
     /// What is outstanding for a client, event by event.
@@ -304,8 +411,13 @@ impl Server {
         let mut all = Vec::new();
         for (room, machine) in &self.followers {
             for event in machine.owed(client).into_iter().flatten() {
-                let record = self.disk.store.read(follower_id(room).as_bytes(), &follower::event_key(event));
-                all.push((room.clone(), event, record.expect("events are kept until they are delivered").to_vec()));
+                let record =
+                    self.disk.store.read(follower_id(room).as_bytes(), &follower::event_key(event));
+                all.push((
+                    room.clone(),
+                    event,
+                    record.expect("events are kept until they are delivered").to_vec(),
+                ));
             }
         }
         all
@@ -315,9 +427,55 @@ impl Server {
     pub fn delivered(&mut self, room: &RoomUri, client: &ClientUri, through: u64) {
         let machine = self.followers.get_mut(room).expect("it was this follower's event");
         let restore = |records: &Records| follower_of(records, &self.limits);
-        let _: Result<_, Halt<()>> = self
-            .disk
-            .step(&follower_id(room), machine, restore, |machine| Ok(machine.acknowledged(client, through)));
+        let _: Result<_, Halt<()>> =
+            self.disk.step(&follower_id(room), machine, restore, |machine| {
+                Ok(machine.acknowledged(client, through))
+            });
+    }
+
+    /// A client says that it is out of a room.
+    pub fn client_left(&mut self, room: &RoomUri, client: &ClientUri) {
+        let Some(machine) = self.followers.get_mut(room) else { return };
+        let restore = |records: &Records| follower_of(records, &self.limits);
+        let id = follower_id(room);
+        while let Err(Halt::Crashed) =
+            self.disk.step(&id, machine, restore, |machine| Ok::<_, ()>(machine.left(client)))
+        {
+        }
+    }
+
+    /// The hub's part of a new room: what it has to look like.
+    pub fn offer(&self, now: Timestamp, wish: &hub::Wish) -> hub::Offer {
+        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
+        hub::offer(&env, wish).expect("a wish for this hub")
+    }
+
+    /// Takes up the room that a client has made, with that client in it.
+    pub fn create(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        offer: &hub::Offer,
+        created: &openmimi::client::Created,
+    ) {
+        let Peer::Client(client, user) = peer else { return };
+        let room = &offer.room;
+        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
+        while !self.hubs.contains_key(room) {
+            let (info, tree) = (&created.group_info, &created.ratchet_tree);
+            let founding = hub::Room::create(&env, offer, info, tree, &self.limits)
+                .expect("the room that was offered");
+            let (machine, _) =
+                self.disk.found(&hub_id(room), founding, |records| hub_of(records, &self.limits));
+            self.hubs.extend(machine.map(|machine| (room.clone(), machine)));
+        }
+        while !self.followers.contains_key(room) {
+            let members = [(client.clone(), user.clone())];
+            let founding = follower::Room::found(self.limits.clone(), room.clone(), members);
+            let restore = |records: &Records| follower_of(records, &self.limits);
+            let (machine, _) = self.disk.found(&follower_id(room), founding, restore);
+            self.followers.extend(machine.map(|machine| (room.clone(), machine)));
+        }
     }
 
     /// Does what the followers owe to the users' KeyPackages.
@@ -328,7 +486,9 @@ impl Server {
             let Some(machine) = self.users.get_mut(&user) else { continue };
             let restore = |records: &Records| user_of(records, &self.limits);
             let _: Result<_, Halt<()>> =
-                self.disk.step(user.as_str(), machine, restore, |machine| Ok(machine.welcomed(&references)));
+                self.disk.step(user.as_str(), machine, restore, |machine| {
+                    Ok(machine.welcomed(&references))
+                });
         }
     }
 }
@@ -351,5 +511,6 @@ fn follower_of(records: &Records, limits: &Limits) -> follower::Room {
 }
 
 fn user_of(records: &Records, limits: &Limits) -> provider::User {
-    provider::User::restore(records, limits.clone(), Policy::default()).expect("what a provider saved")
+    provider::User::restore(records, limits.clone(), Policy::default())
+        .expect("what a provider saved")
 }

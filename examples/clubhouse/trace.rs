@@ -32,9 +32,17 @@ impl Trace {
         self.0.push(Line::Scene(title.into()));
     }
 
-    pub fn hop(&mut self, from: &str, to: &str, endpoint: &'static str, octets: usize, outcome: impl Into<String>) {
-        let (from, to, outcome) = (from.into(), to.into(), outcome.into());
-        self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome }));
+    /// Something is sent; [`Trace::answered`] says what came of it.
+    pub fn sent(&mut self, from: &str, to: &str, endpoint: &'static str, octets: usize) -> usize {
+        let (from, to) = (from.into(), to.into());
+        self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome: "…".into() }));
+        self.0.len() - 1
+    }
+
+    pub fn answered(&mut self, sent: usize, answer: String) {
+        if let Some(Line::Hop(hop)) = self.0.get_mut(sent) {
+            hop.outcome = answer;
+        }
     }
 
     pub fn note(&mut self, who: &str, text: impl Into<String>) {
@@ -48,7 +56,10 @@ impl Trace {
             let _ = match line {
                 Line::Scene(title) => writeln!(out, "\n{title}"),
                 Line::Hop(Hop { from, to, endpoint, octets, outcome }) => {
-                    writeln!(out, "  {from:>9} → {to:<9}  {endpoint:<13} {octets:>6} octets  {outcome}")
+                    writeln!(
+                        out,
+                        "  {from:>9} → {to:<9}  {endpoint:<13} {octets:>6} octets  {outcome}"
+                    )
                 }
                 Line::Note(who, text) => writeln!(out, "  {who:>9}   {text}"),
             };
@@ -65,7 +76,11 @@ impl Trace {
         for line in &self.0 {
             let _ = match line {
                 Line::Scene(title) => {
-                    let ends = format!("{},{}", parties.first().map_or("", |it| it), parties.last().map_or("", |it| it));
+                    let ends = format!(
+                        "{},{}",
+                        parties.first().map_or("", |it| it),
+                        parties.last().map_or("", |it| it)
+                    );
                     writeln!(out, "    Note over {ends}: {}", plain(title))
                 }
                 Line::Hop(Hop { from, to, endpoint, outcome, .. }) => {

@@ -8,22 +8,21 @@ use openmimi::{
     env::{Peer, Timestamp},
     hub,
     uri::{ClientUri, Domain, RoomUri, UserUri},
-    wire::{GroupInfoAnswer, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse},
+    wire::{
+        GroupInfoAnswer, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse,
+        UpdateOutcome, UpdateRoomResponse,
+    },
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::types::SignatureScheme;
 
-use crate::{
+use super::{
     crash::Plan,
     phone::Phone,
     server::{Endpoint, Reply, Server, Step},
     trace::Trace,
 };
-
-/// The time at which the story starts: 2026-11-23T12:00:00Z. openmls asks the system clock about lifetimes of
-/// KeyPackages, so these are wide.
-const START: Timestamp = Timestamp(1_795_435_200_000);
 
 pub struct World {
     pub now: Timestamp,
@@ -32,6 +31,13 @@ pub struct World {
     pub phones: Vec<Phone>,
     pub trace: Trace,
     pub plan: Rc<RefCell<Plan>>,
+}
+
+/// The story starts at the present: the MLS engine asks the system clock whether a leaf is valid.
+fn present() -> Timestamp {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Timestamp(u64::try_from(since.as_millis()).expect("before the year 584 million"))
 }
 
 /// A signing key and its public key.
@@ -52,7 +58,14 @@ impl World {
             (domain.clone(), Server::new(domain, keys, &crypto, &plan))
         };
         let servers = domains.iter().map(server).collect();
-        Self { now: START, crypto: Rc::clone(&crypto), servers, phones: Vec::new(), trace: Trace::default(), plan }
+        Self {
+            now: present(),
+            crypto: Rc::clone(&crypto),
+            servers,
+            phones: Vec::new(),
+            trace: Trace::default(),
+            plan,
+        }
     }
 
     pub fn server(&mut self, domain: &Domain) -> &mut Server {
@@ -60,27 +73,47 @@ impl World {
     }
 
     /// A request of one provider, or of a client to its own. `None`: somebody died on the way, ask again.
-    fn post(&mut self, peer: &Peer, to: &Domain, endpoint: &Endpoint, body: &[u8]) -> Option<Reply> {
+    fn post(
+        &mut self,
+        peer: &Peer,
+        to: &Domain,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Reply> {
         let now = self.now;
         match self.server(to).serve(now, peer, endpoint, body)? {
             Step::Done(reply) => Some(reply),
             Step::Forward(next) => {
-                let reply = self.post(&Peer::Server(to.clone()), &next, endpoint, body);
-                self.hop(to.as_str(), next.as_str(), endpoint, body, reply.as_ref());
+                let reply = self.hop(to.as_str(), next.as_str(), endpoint, body, |world| {
+                    world.post(&Peer::Server(to.clone()), &next, endpoint, body)
+                });
                 self.server(to).key_material_passed(now, &next, body, reply?)
             }
         }
     }
 
     /// A client's request to its own provider, which passes it on to the hub.
-    pub fn ask(&mut self, client: &ClientUri, user: &UserUri, name: &str, endpoint: &Endpoint, body: &[u8]) -> Option<Reply> {
+    pub fn ask(
+        &mut self,
+        client: &ClientUri,
+        user: &UserUri,
+        name: &str,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Reply> {
         let peer = Peer::Client(client.clone(), user.clone());
-        let reply = self.relay(&peer, &user.domain(), endpoint, body);
-        self.hop(name, user.host(), endpoint, body, reply.as_ref());
-        reply
+        self.hop(name, user.host(), endpoint, body, |world| {
+            world.relay(&peer, &user.domain(), endpoint, body)
+        })
     }
 
-    fn relay(&mut self, peer: &Peer, own: &Domain, endpoint: &Endpoint, body: &[u8]) -> Option<Reply> {
+    fn relay(
+        &mut self,
+        peer: &Peer,
+        own: &Domain,
+        endpoint: &Endpoint,
+        body: &[u8],
+    ) -> Option<Reply> {
         let now = self.now;
         let limits = self.server(own).limits.clone();
         let relayed = match endpoint {
@@ -88,9 +121,15 @@ impl World {
                 Ok(to) => Ok(to),
                 Err(reply) => return Some(reply),
             },
-            Endpoint::SubmitMessage(room) => openmimi::follower::submit_message(&limits, peer, room, body).map(|it| it.to),
-            Endpoint::GroupInfo(room) => openmimi::follower::group_info(&limits, peer, room, body).map(|it| it.to),
-            Endpoint::KeyMaterial(_) => openmimi::follower::key_material(&limits, peer, body).map(|it| it.to),
+            Endpoint::SubmitMessage(room) => {
+                openmimi::follower::submit_message(&limits, peer, room, body).map(|it| it.to)
+            }
+            Endpoint::GroupInfo(room) => {
+                openmimi::follower::group_info(&limits, peer, room, body).map(|it| it.to)
+            }
+            Endpoint::KeyMaterial(_) => {
+                openmimi::follower::key_material(&limits, peer, body).map(|it| it.to)
+            }
             Endpoint::Notify(_) => return Some(Reply { status: 404, body: Vec::new() }),
         };
         let to = match relayed {
@@ -100,9 +139,9 @@ impl World {
         let reply = if to == *own {
             self.post(peer, own, endpoint, body)?
         } else {
-            let reply = self.post(&Peer::Server(own.clone()), &to, endpoint, body);
-            self.hop(own.as_str(), to.as_str(), endpoint, body, reply.as_ref());
-            reply?
+            self.hop(own.as_str(), to.as_str(), endpoint, body, |world| {
+                world.post(&Peer::Server(own.clone()), &to, endpoint, body)
+            })?
         };
         if let (Endpoint::Update(room), 200) = (endpoint, reply.status) {
             self.server(own).update_answered(peer, room, body, &reply.body)?;
@@ -136,25 +175,48 @@ impl World {
         }
     }
 
-    fn notify(&mut self, hub: &Domain, room: &RoomUri, provider: &Domain, through: u64, body: &[u8]) {
+    fn notify(
+        &mut self,
+        hub: &Domain,
+        room: &RoomUri,
+        provider: &Domain,
+        through: u64,
+        body: &[u8],
+    ) {
         let endpoint = Endpoint::Notify(room.clone());
-        let reply = self.post(&Peer::Server(hub.clone()), provider, &endpoint, body);
-        self.hop(hub.as_str(), provider.as_str(), &endpoint, body, reply.as_ref());
+        let reply = self.hop(hub.as_str(), provider.as_str(), &endpoint, body, |world| {
+            world.post(&Peer::Server(hub.clone()), provider, &endpoint, body)
+        });
         let now = self.now;
         match reply {
-            Some(reply) if reply.status == 201 => self.server(hub).acknowledged(now, room, provider, through),
+            Some(reply) if reply.status == 201 => {
+                self.server(hub).acknowledged(now, room, provider, through)
+            }
             Some(reply) => panic!("{provider} answers {} to notify", reply.status),
             None => {}
         }
     }
 
-    fn hop(&mut self, from: &str, to: &str, endpoint: &Endpoint, body: &[u8], reply: Option<&Reply>) {
-        let outcome = match reply {
-            None => "no answer".into(),
-            Some(Reply { status: 200, body }) => outcome(endpoint, body),
-            Some(Reply { status, .. }) => status.to_string(),
-        };
-        self.trace.hop(from, to, endpoint.name(), body.len(), outcome);
+    /// Takes down what is sent, and what is answered.
+    fn hop(
+        &mut self,
+        from: &str,
+        to: &str,
+        endpoint: &Endpoint,
+        body: &[u8],
+        send: impl FnOnce(&mut Self) -> Option<Reply>,
+    ) -> Option<Reply> {
+        let hop = self.trace.sent(from, to, endpoint.name(), body.len());
+        let reply = send(self);
+        self.trace.answered(
+            hop,
+            match &reply {
+                None => "no answer".into(),
+                Some(Reply { status: 200, body }) => outcome(endpoint, body),
+                Some(Reply { status, .. }) => status.to_string(),
+            },
+        );
+        reply
     }
 
     /// Time passes.
@@ -166,27 +228,42 @@ impl World {
 /// A response in a word.
 fn outcome(endpoint: &Endpoint, body: &[u8]) -> String {
     let word = match endpoint {
-        Endpoint::KeyMaterial(_) => KeyMaterialResponse::decode(body)
-            .map(|response| format!("{:?}, {} clients", response.user_status, response.clients.len())),
-        Endpoint::Update(_) => UpdateRoomResponse::decode(body).map(|response| match response.outcome {
-            UpdateOutcome::Success { .. } => "success".into(),
-            UpdateOutcome::WrongEpoch { current_epoch } => format!("wrongEpoch, now {current_epoch}"),
-            UpdateOutcome::NotAllowed => format!("notAllowed: {}", short(response.error_description.as_str())),
-            UpdateOutcome::InvalidProposal(_) => {
-                format!("invalidProposal: {}", short(response.error_description.as_str()))
-            }
+        Endpoint::KeyMaterial(_) => KeyMaterialResponse::decode(body).map(|response| {
+            format!("{:?}, {} clients", response.user_status, response.clients.len())
         }),
-        Endpoint::SubmitMessage(_) => SubmitMessageResponse::decode(body).map(|response| match response {
-            SubmitMessageResponse::Accepted { frank: Some(_), .. } => "accepted, franked".into(),
-            SubmitMessageResponse::Accepted { frank: None, .. } => "accepted".into(),
-            SubmitMessageResponse::NotAllowed => "notAllowed".into(),
-            SubmitMessageResponse::EpochTooOld { current_epoch } => format!("epochTooOld, now {current_epoch}"),
-        }),
-        Endpoint::GroupInfo(_) => GroupInfoResponse::decode(body).map(|response| match response.answer {
-            GroupInfoAnswer::Success(_) => "success".into(),
-            GroupInfoAnswer::NotAuthorized => "notAuthorized".into(),
-            GroupInfoAnswer::NoSuchRoom => "noSuchRoom".into(),
-        }),
+        Endpoint::Update(_) => {
+            UpdateRoomResponse::decode(body).map(|response| match response.outcome {
+                UpdateOutcome::Success { .. } => "success".into(),
+                UpdateOutcome::WrongEpoch { current_epoch } => {
+                    format!("wrongEpoch, now {current_epoch}")
+                }
+                UpdateOutcome::NotAllowed => {
+                    format!("notAllowed: {}", short(response.error_description.as_str()))
+                }
+                UpdateOutcome::InvalidProposal(_) => {
+                    format!("invalidProposal: {}", short(response.error_description.as_str()))
+                }
+            })
+        }
+        Endpoint::SubmitMessage(_) => {
+            SubmitMessageResponse::decode(body).map(|response| match response {
+                SubmitMessageResponse::Accepted { frank: Some(_), .. } => {
+                    "accepted, franked".into()
+                }
+                SubmitMessageResponse::Accepted { frank: None, .. } => "accepted".into(),
+                SubmitMessageResponse::NotAllowed => "notAllowed".into(),
+                SubmitMessageResponse::EpochTooOld { current_epoch } => {
+                    format!("epochTooOld, now {current_epoch}")
+                }
+            })
+        }
+        Endpoint::GroupInfo(_) => {
+            GroupInfoResponse::decode(body).map(|response| match response.answer {
+                GroupInfoAnswer::Success(_) => "success".into(),
+                GroupInfoAnswer::NotAuthorized => "notAuthorized".into(),
+                GroupInfoAnswer::NoSuchRoom => "noSuchRoom".into(),
+            })
+        }
         Endpoint::Notify(_) => Ok("200".into()),
     };
     word.unwrap_or_else(|error| error.to_string())

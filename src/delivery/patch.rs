@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Octets that are looked up in the old string at once.
 const BLOCK: usize = 16;
+/// Octets below which a place in the old string is taken for a coincidence: what entries of a list have in common.
+const WORTH: usize = 48;
 /// Places of one block in the old string that are compared: bounds the time that repetitions take.
 const PLACES: usize = 16;
 
@@ -52,6 +54,7 @@ impl Patch {
                 .skip(near)
                 .take(PLACES)
                 .map(|at| (common(tail(old, *at).iter(), tail(new, fresh).iter()), *at))
+                .filter(|(length, _)| *length >= WORTH)
                 .max_by_key(|(length, at)| (*length, Reverse(*at)));
             match best {
                 Some((length, at)) => {
@@ -119,7 +122,7 @@ mod tests {
         let new: String = (0..3001).filter(|i| *i != 17 && *i != 2000).map(entry).collect();
         let patch = Patch::new(old.as_bytes(), new.as_bytes());
         assert_eq!(patch.apply(old.as_bytes(), usize::MAX).as_deref(), Some(new.as_bytes()));
-        assert!(postcard::to_allocvec(&patch).unwrap().len() < 300);
+        assert!(postcard::to_allocvec(&patch).unwrap().len() < 100);
     }
 
     proptest::proptest! {

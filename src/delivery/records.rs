@@ -18,6 +18,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use super::{
     Config, Group, Writes,
@@ -47,6 +48,9 @@ const HEAD: u8 = 0x10;
 const SNAPSHOT: u8 = 0x11;
 const REDO: u8 = 0x12;
 const PENDING: u8 = 0x13;
+
+/// Octets of a record's check.
+const CHECK: usize = 8;
 
 /// Redo records below this many octets ask for no snapshot.
 const SMALL: u64 = 64 << 10;
@@ -102,21 +106,38 @@ struct PendingRecord {
     verified: Vec<u8>,
 }
 
-fn encode(value: &impl Serialize) -> Vec<u8> {
+/// A record: format, check, value. The check is part of the hash of the key and the value: the engine takes what it
+/// is given for its own, and may well panic on what is not.
+fn encode(key: &Key, value: &impl Serialize) -> Vec<u8> {
+    let value = postcard::to_allocvec(value).expect("records hold nothing that postcard lacks");
     let mut octets = vec![FORMAT];
-    octets.extend(postcard::to_allocvec(value).expect("records hold nothing that postcard lacks"));
+    octets.extend_from_slice(&check(key, &value));
+    octets.extend(value);
     octets
 }
 
-fn decode<T: DeserializeOwned>(what: &'static str, octets: &[u8]) -> Result<T, RestoreError> {
+fn decode<T: DeserializeOwned>(
+    what: &'static str,
+    key: &Key,
+    octets: &[u8],
+) -> Result<T, RestoreError> {
     match octets.split_first() {
         None => Err(RestoreError::Corrupt(what)),
-        Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
-            Ok((value, [])) => Ok(value),
-            Ok(_) | Err(_) => Err(RestoreError::Corrupt(what)),
-        },
+        Some((&FORMAT, rest)) => rest
+            .split_first_chunk()
+            .filter(|(sum, value)| **sum == check(key, value))
+            .and_then(|(_, value)| postcard::take_from_bytes(value).ok())
+            .and_then(|(value, rest)| rest.is_empty().then_some(value))
+            .ok_or(RestoreError::Corrupt(what)),
         Some((format, _)) => Err(RestoreError::Format(*format)),
     }
+}
+
+fn check(key: &Key, value: &[u8]) -> [u8; CHECK] {
+    let hash = Sha256::new().chain_update(key.as_bytes()).chain_update(value).finalize();
+    let mut check = [0; CHECK];
+    check.iter_mut().zip(hash).for_each(|(octet, hash)| *octet = hash);
+    check
 }
 
 pub(super) fn pending_key(number: u64) -> Key {
@@ -142,7 +163,9 @@ pub(super) fn pending(waiting: &Waiting) -> (Key, Option<Vec<u8>>) {
         key_package,
         verified: waiting.verified.encode(),
     };
-    (pending_key(waiting.number), Some(encode(&record)))
+    let key = pending_key(waiting.number);
+    let record = encode(&key, &record);
+    (key, Some(record))
 }
 
 impl ContextPatch {
@@ -196,6 +219,12 @@ impl Head {
         Self { epoch, snapshot_epoch: epoch, snapshot_octets: octets(snapshot), redo_octets: 0 }
     }
 
+    fn record(&self) -> (Key, Option<Vec<u8>>) {
+        let key = Key::new(HEAD);
+        let record = encode(&key, self);
+        (key, Some(record))
+    }
+
     fn is_grown(&self) -> bool {
         self.redo_octets > SMALL.max(self.snapshot_octets / 2)
     }
@@ -207,11 +236,12 @@ fn octets(bytes: &[u8]) -> u64 {
 
 impl Group {
     fn snapshot(&self) -> Vec<u8> {
-        encode(&Snapshot {
+        let snapshot = Snapshot {
             group_id: self.context.group_id.clone(),
             parts: self.engine.parts(),
             info: self.info.clone(),
-        })
+        };
+        encode(&Key::new(SNAPSHOT), &snapshot)
     }
 
     /// What to save of a group that was just founded: a snapshot.
@@ -219,8 +249,7 @@ impl Group {
     pub fn writes(&self) -> Writes {
         let snapshot = self.snapshot();
         let head = Head::founded(self.context.epoch, &snapshot);
-        let mut writes =
-            vec![(Key::new(HEAD), Some(encode(&head))), (Key::new(SNAPSHOT), Some(snapshot))];
+        let mut writes = vec![head.record(), (Key::new(SNAPSHOT), Some(snapshot))];
         writes.extend(self.waiting.iter().map(pending));
         writes
     }
@@ -234,7 +263,8 @@ impl Group {
     pub(super) fn commit_writes(&self, diff: &Diff, new: &Context, info: &Info) -> (Writes, Head) {
         let (at, rest) = diff.encode();
         let context = ContextPatch::new(&self.context, new);
-        let redo = encode(&Redo { at, rest, context, info: info.clone() });
+        let key = Key::new(REDO).u64(new.epoch);
+        let redo = encode(&key, &Redo { at, rest, context, info: info.clone() });
         let mut writes: Writes =
             self.waiting.iter().map(|it| (pending_key(it.number), None)).collect();
         let mut head = self.head;
@@ -247,8 +277,8 @@ impl Group {
         }
         head.epoch = new.epoch;
         head.redo_octets = head.redo_octets.saturating_add(octets(&redo));
-        writes.push((Key::new(REDO).u64(new.epoch), Some(redo)));
-        writes.push((Key::new(HEAD), Some(encode(&head))));
+        writes.push((key, Some(redo)));
+        writes.push(head.record());
         (writes, head)
     }
 
@@ -257,9 +287,9 @@ impl Group {
     /// # Errors
     /// If the records are not complete or do not decode.
     pub fn restore(records: &Records, config: &Config) -> Result<Self, RestoreError> {
-        let head: Head = decode("the group", record(records, HEAD, "the group")?)?;
+        let head: Head = read(records, &Key::new(HEAD), "the group")?;
         let Snapshot { group_id, parts, mut info } =
-            decode("the group's snapshot", record(records, SNAPSHOT, "the group's snapshot")?)?;
+            read(records, &Key::new(SNAPSHOT), "the group's snapshot")?;
         let corrupt = RestoreError::Corrupt("the group's snapshot");
         let mut engine = Engine::load(&group_id, parts).ok_or(corrupt.clone())?;
         let mut context = Context::decode(&engine.context()).map_err(|_| corrupt.clone())?;
@@ -269,8 +299,7 @@ impl Group {
         let mut redone = 0_usize;
         while context.epoch < head.epoch {
             let key = Key::new(REDO).u64(context.epoch.saturating_add(1));
-            let redo = records.values.get(&key).ok_or(RestoreError::Missing("a commit"))?;
-            let redo: Redo = decode("a commit", redo)?;
+            let redo: Redo = read(records, &key, "a commit")?;
             let corrupt = RestoreError::Corrupt("a commit");
             redo.context.apply(&mut context).ok_or(corrupt.clone())?;
             engine.merge(Diff::decode(redo.at, &redo.rest, &context.encode()).ok_or(corrupt)?);
@@ -304,7 +333,7 @@ impl Group {
     fn restore_pending(&self, key: &Key, record: &[u8]) -> Result<Waiting, RestoreError> {
         const WHAT: &str = "a pending proposal";
         let PendingRecord { reference, sender, message, accepted_at, key_package, verified } =
-            decode(WHAT, record)?;
+            decode(WHAT, key, record)?;
         let number = key.fields().try_into().map(u64::from_be_bytes);
         let frame = read_frame(&message).map_err(|_| RestoreError::Corrupt(WHAT))?;
         let Body::Proposal(raw) = frame.body else { return Err(RestoreError::Corrupt(WHAT)) };
@@ -334,12 +363,12 @@ impl Group {
     }
 }
 
-fn record<'a>(
-    records: &'a Records,
-    kind: u8,
+fn read<T: DeserializeOwned>(
+    records: &Records,
+    key: &Key,
     what: &'static str,
-) -> Result<&'a [u8], RestoreError> {
-    records.single(kind).ok_or(RestoreError::Missing(what))
+) -> Result<T, RestoreError> {
+    decode(what, key, records.values.get(key).ok_or(RestoreError::Missing(what))?)
 }
 
 /// The members of the engine's tree; `None` if a leaf of it does not decode.

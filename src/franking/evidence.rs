@@ -10,13 +10,10 @@ use crate::{
     env::Timestamp,
     error::DecodeError,
     uri::{ProviderUri, RoomUri, UserUri},
-    wire::{Frank, labelled},
+    wire::{AbusiveMessage, CipherSuite, Frank, labelled},
 };
 
 pub(super) const LABEL: &str = "FrankingIntegrityTBS";
-
-/// Octets of a franking tag and of a server frank.
-pub const SERVER_FRANK: usize = 32;
 
 /// HMAC-SHA256 over some parts, one after the other.
 pub(super) fn mac(key: &[u8], parts: [&[u8]; 2]) -> Hmac<Sha256> {
@@ -28,7 +25,7 @@ pub(super) fn mac(key: &[u8], parts: [&[u8]; 2]) -> Hmac<Sha256> {
 
 /// What a sender commits to its content with: `FrankAAD`, the data of the component `frank_aad` in the Safe AAD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag(pub [u8; SERVER_FRANK]);
+pub struct Tag(pub [u8; 32]);
 
 impl Wire for Tag {
     const NAME: &'static str = "FrankAAD";
@@ -116,8 +113,8 @@ impl Context<'_> {
     }
 
     /// What the franking agent signs: `FrankingIntegrityTBS` (W-24).
-    pub(super) fn tbs(&self, server_frank: &[u8; SERVER_FRANK], suite: u16) -> Vec<u8> {
-        [&server_frank[..], &suite.to_be_bytes(), &self.encode()].concat()
+    pub(super) fn tbs(&self, server_frank: &[u8; 32], suite: CipherSuite) -> Vec<u8> {
+        [&server_frank[..], &suite.encode(), &self.encode()].concat()
     }
 }
 
@@ -141,6 +138,12 @@ impl Evidence {
         Context { sender: &self.sender, room: &self.room, accepted: self.accepted }
     }
 
+    /// The message as it stands in a report; `content` is all that was encrypted.
+    #[must_use]
+    pub fn report(&self, content: Vec<u8>) -> AbusiveMessage {
+        AbusiveMessage { content, frank: self.frank.clone(), accepted: self.accepted }
+    }
+
     /// Whether the franking agent with this key has signed it (P-147).
     #[must_use]
     pub fn is_signed_by(&self, crypto: &impl OpenMlsCrypto, agent_key: &[u8]) -> bool {
@@ -159,5 +162,5 @@ pub(super) fn is_signed(
         let tbs = context.tbs(&frank.server_frank, frank.ciphersuite);
         labelled::verify(crypto, suite, LABEL, &tbs, agent_key, &frank.integrity_signature)
     };
-    frank.cipher_suite().known().is_some_and(verified)
+    frank.ciphersuite.known().is_some_and(verified)
 }

@@ -9,7 +9,7 @@ use crate::{
     error::Misuse,
     uri::{Domain, ProviderUri, RoomUri, UserUri},
     wire::{
-        CipherSuite, Frank, PrivateMessage,
+        AbusiveMessage, CipherSuite, Frank, PrivateMessage,
         tests::{assert_refused, assert_strict, hex, opaque},
     },
 };
@@ -162,7 +162,7 @@ fn the_stamp_is_the_known_answer() {
     let tag = Tag::decode(&hex(TAG)).unwrap();
     let frank = stamp(&secret(), &agent_signer(), SUITE.into(), &tag, &context).unwrap();
     assert_eq!(frank.server_frank.to_vec(), hex(SERVER_FRANK));
-    assert_eq!(frank.ciphersuite, 1);
+    assert_eq!(frank.ciphersuite, CipherSuite(1));
     assert_eq!(frank.integrity_signature, hex(SIGNATURE));
     assert!(!frank.encode().windows(4).any(|octets| octets == b"mimi"), "no sender (P-144)");
 }
@@ -202,6 +202,38 @@ fn the_hub_recognises_its_stamp_by_any_of_its_secrets() {
 }
 
 #[test]
+fn a_report_is_genuine_only_as_a_whole() {
+    // P-234, D-97
+    let world = World::new();
+    let reported = AbusiveMessage {
+        content: world.content.clone(),
+        frank: world.frank.clone().unwrap(),
+        accepted: world.accepted,
+    };
+    let genuine = |reported: &AbusiveMessage, salt: &[u8], sender: &UserUri, room: &RoomUri| {
+        let (crypto, key) = (RustCrypto::default(), hex(AGENT_KEY));
+        is_genuine(&crypto, [secret()], &key, reported, salt, sender, room)
+    };
+    let (salt, sender) = (&world.salt, &world.sender);
+    assert!(genuine(&reported, salt, sender, &room()));
+    assert!(!genuine(&reported, b"another salt", sender, &room()));
+    assert!(!genuine(&reported, salt, &user("bob-jones"), &room()));
+    let other = RoomUri::parse("mimi://example.com/r/other").unwrap();
+    assert!(!genuine(&reported, salt, sender, &other));
+    for forge in [
+        |reported: &mut AbusiveMessage| reported.content[150] ^= 1,
+        |reported: &mut AbusiveMessage| reported.accepted = ACCEPTED.plus(1),
+        |reported: &mut AbusiveMessage| reported.frank.server_frank[0] ^= 1,
+        |reported: &mut AbusiveMessage| reported.frank.integrity_signature[0] ^= 1,
+        |reported: &mut AbusiveMessage| reported.frank.ciphersuite = CipherSuite(2),
+    ] {
+        let mut forged = reported.clone();
+        forge(&mut forged);
+        assert!(!genuine(&forged, salt, sender, &room()), "{forged:?}");
+    }
+}
+
+#[test]
 fn a_message_in_order_is_valid_and_leaves_evidence() {
     // P-150
     let world = World::new();
@@ -217,6 +249,10 @@ fn a_message_in_order_is_valid_and_leaves_evidence() {
     assert_eq!(restored, evidence);
     assert!(restored.is_signed_by(&RustCrypto::default(), &hex(AGENT_KEY)));
     assert!(!restored.is_signed_by(&RustCrypto::default(), &[1; 32]));
+    let reported =
+        AbusiveMessage::decode(&restored.report(world.content.clone()).encode()).unwrap();
+    assert_eq!((reported.content, reported.frank), (world.content, evidence.frank));
+    assert_eq!(reported.accepted, ACCEPTED);
 }
 
 #[test]
@@ -242,7 +278,7 @@ fn each_fault_has_its_reason() {
             Verdict::Invalid(Invalid::CipherSuite),
         ),
         (
-            |world| world.frank.as_mut().unwrap().ciphersuite = 3,
+            |world| world.frank.as_mut().unwrap().ciphersuite = CipherSuite(3),
             Verdict::Invalid(Invalid::CipherSuite),
         ),
         (|world| world.agent = None, Verdict::Invalid(Invalid::NoAgent)),

@@ -68,7 +68,7 @@ impl<'a> Received<'a> {
 /// What a receiver can say of a message's frank. It never says who wrote the message: MLS does (D-07).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Verdict {
-    /// The hub will recognise it in a report.
+    /// The hub has signed it for this sender, room and time, and the sender has committed to this content.
     Valid,
     /// There is none: the sender put no tag, the hub does not frank, or somebody took it away (D-20).
     Missing,
@@ -141,7 +141,7 @@ fn check<'a>(
     if received.claims.room != Some(received.room.as_bytes()) {
         return Err(Invalid::Room);
     }
-    if frank.cipher_suite() != received.suite.into() {
+    if frank.ciphersuite != received.suite.into() {
         return Err(Invalid::CipherSuite);
     }
     let agent = received.agent.ok_or(Invalid::NoAgent)?;

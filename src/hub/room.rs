@@ -124,7 +124,7 @@ impl Room {
             log: Log::default(),
             audience: None,
         };
-        room.effective = room.replayed();
+        room.effective = room.with_all_that_waits();
         Ok(room)
     }
 
@@ -143,8 +143,8 @@ impl Room {
         }
     }
 
-    /// The effective state, made anew from what waits.
-    fn replayed(&self) -> Option<RoomState> {
+    /// The effective state, from what was accepted and waits.
+    fn with_all_that_waits(&self) -> Option<RoomState> {
         let people = self.people();
         let waiting: Vec<_> = self
             .group
@@ -155,7 +155,7 @@ impl Room {
             return None;
         }
         let waiting: Vec<Proposed<'_>> = waiting.iter().map(proposed::Owned::borrow).collect();
-        Some(policy::replay(View::new(&self.committed, &self.committed), &waiting).0)
+        Some(policy::assume(&self.committed, &waiting))
     }
 
     /// The room.

@@ -1,7 +1,7 @@
 //! What a user may do now, without a proposal.
 
 use crate::{
-    policy::{Capability, RoleIndex},
+    policy::{Capability, RoleIndex, components::OperationalParameters},
     room::RoomState,
     uri::UserUri,
 };
@@ -44,6 +44,9 @@ pub fn may_be_given_group_info(
     claims: super::Claims<'_>,
     has_code: bool,
 ) -> bool {
+    if !external_commit_allowed(room) {
+        return false;
+    }
     match room.role(user) {
         RoleIndex::NONE => {
             let none = |capability| room.roles().can(RoleIndex::NONE, capability);
@@ -56,6 +59,11 @@ pub fn may_be_given_group_info(
             .get(role)
             .is_some_and(|role| role.may_be_active() && role.can(Capability::ADD_OWN_CLIENT)),
     }
+}
+
+/// Whether clients may join by external commit.
+pub(super) fn external_commit_allowed(room: &RoomState) -> bool {
+    room.policy::<OperationalParameters>().is_none_or(|it| it.external_commit_allowed)
 }
 
 fn preauthorised(room: &RoomState, user: &UserUri, claims: super::Claims<'_>) -> bool {

@@ -15,6 +15,7 @@
 mod ask;
 mod base;
 mod capability;
+pub mod components;
 pub mod judge;
 mod limits;
 mod preauth;
@@ -27,7 +28,7 @@ pub use base::BaseRoomPolicy;
 pub use capability::Capability;
 pub use judge::{
     Accepted, Action, Committed, Committer, Denied, JoinCode, Proposed, Proposer, Queue, Reason,
-    Verdict, View, judge_commit, judge_proposals, replay,
+    Verdict, View, assume, judge_commit, judge_proposals, replay,
 };
 pub use preauth::{Claim, Claims, PreAuth, PreAuthEntry};
 pub use role::{Bounds, Role, RoleChange, RoleIndex, Roles, RolesFault, RolesRule};

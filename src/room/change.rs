@@ -69,6 +69,9 @@ pub enum ChangeFault {
     /// A provider that is not the room's hub (Q-48, D-72).
     #[error("{0} is not the hub of the room")]
     Provider(ParticipantUri),
+    /// A room keeps its franking agent (P-134).
+    #[error("a room keeps its franking agent")]
+    Agent,
     /// A room keeps its parent.
     #[error("the parent of a room cannot change")]
     Parent,
@@ -104,11 +107,13 @@ impl ChangeFault {
             Self::Result(StateFault::NoRole(_)) => "R-145",
             Self::Result(StateFault::FixedMembership(_)) => "R-031",
             Self::Result(StateFault::Unlisted(_)) => "R-044",
+            Self::Result(StateFault::Contradiction(_)) => "R-044",
             Self::Result(_) => "E-028",
             Self::Place(_) => "P-285",
             Self::Role(_) => "R-011",
             Self::Touched(_) | Self::Present(_) => "P-288",
             Self::Provider(_) => "D-72",
+            Self::Agent => "P-134",
             Self::Parent => "R-037",
             Self::RoomUri => "A-001",
             Self::BesideList => "R-017",
@@ -128,6 +133,10 @@ pub struct Change {
     /// Entries that come, in order.
     pub(super) added: Vec<(ParticipantUri, RoleIndex)>,
     pub(super) replaced: BTreeMap<ComponentId, Option<Replacement>>,
+    /// Join links of the epoch's start that go, by place.
+    pub(super) links_gone: BTreeSet<u32>,
+    /// Join links that come.
+    pub(super) links_added: Vec<Vec<u8>>,
     /// Clients that come or go, net.
     pub(super) clients: BTreeMap<UserUri, i64>,
 }

@@ -6,7 +6,10 @@ use super::{ComponentId, Components, ParticipantList, RoomMetadata};
 use crate::{
     codec::Wire,
     error::DecodeError,
-    policy::{BaseRoomPolicy, Capability, PreAuth, RoleIndex, Roles},
+    policy::{
+        BaseRoomPolicy, Capability, PreAuth, RoleIndex, Roles,
+        components::{self, Component},
+    },
     uri::UserUri,
 };
 
@@ -73,6 +76,9 @@ pub enum StateFault {
     /// A role has `canAddParticipant` although membership is fixed.
     #[error("role {0} may add participants although membership is fixed")]
     FixedMembership(RoleIndex),
+    /// A component that contradicts another.
+    #[error("contradicts another component: {0}")]
+    Contradiction(&'static str),
     /// A provider on the list that is not the room's hub (Q-48, D-72).
     #[error("a provider on the list is not the hub of the room")]
     Provider,
@@ -141,6 +147,13 @@ impl RoomState {
         };
         room.check_roles(&room.roles, &room.base, room.participants.held().map(|(role, _)| role))?;
         Self::check_listed(&room.base, room.others.iter().map(|(id, _)| id))?;
+        for (id, octets) in room.others.iter() {
+            components::check(id, octets)
+                .map_err(|fault| StateError { component: id, fault: fault.into() })?;
+        }
+        components::fit(|id| room.others.get(id), &room.roles, room.hub()).map_err(
+            |(component, why)| StateError { component, fault: StateFault::Contradiction(why) },
+        )?;
         let hub = format!("mimi://{}", room.hub());
         if room.participants.providers() > u32::from(room.participants.find(&hub).is_some()) {
             return Err(StateError {
@@ -220,6 +233,12 @@ impl RoomState {
     #[must_use]
     pub const fn base_policy(&self) -> &BaseRoomPolicy {
         &self.base
+    }
+
+    /// One of the other policy components, if the room has it.
+    #[must_use]
+    pub fn policy<C: Component>(&self) -> Option<C> {
+        C::decode(self.others.get(C::ID)?).ok()
     }
 
     /// The octets of a component as the dictionary holds them.

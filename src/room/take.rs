@@ -8,7 +8,10 @@ use super::{
 use crate::{
     codec::Wire,
     error::DecodeError,
-    policy::{BaseRoomPolicy, PreAuth, RoleIndex, Roles},
+    policy::{
+        BaseRoomPolicy, PreAuth, RoleIndex, Roles,
+        components::{self, JoinLinks, JoinLinksUpdate},
+    },
     uri::ParticipantUri,
 };
 
@@ -34,6 +37,9 @@ impl Change {
         match (id, operation) {
             (ComponentId::PARTICIPANT_LIST, ComponentOperation::Update(octets)) => {
                 self.take_list(room, start, decode(octets)?)
+            }
+            (ComponentId::JOIN_LINKS, ComponentOperation::Update(octets)) => {
+                self.take_links(room, start, decode(octets)?)
             }
             (_, ComponentOperation::Update(octets)) => {
                 let contents = contents(room, id, octets)?;
@@ -112,6 +118,46 @@ impl Change {
         Ok(())
     }
 
+    /// Removals name places in the list of the epoch's start, each once; additions come last.
+    fn take_links(
+        &mut self,
+        room: &RoomState,
+        start: &RoomState,
+        update: JoinLinksUpdate,
+    ) -> Result<(), ChangeFault> {
+        if let Some(None) = self.replaced.get(&ComponentId::JOIN_LINKS) {
+            return Err(ChangeFault::Twice);
+        }
+        let old = start.policy::<JoinLinks>().unwrap_or_default().0;
+        let now = room.policy::<JoinLinks>().unwrap_or_default().0;
+        for place in update.removed {
+            let link = old.get(place as usize).ok_or(ChangeFault::Place(place))?;
+            if !self.links_gone.insert(place) {
+                return Err(ChangeFault::Twice);
+            }
+            // A link that is there no more went by a change before.
+            if now.iter().filter(|it| *it == link).count()
+                < self.links_gone.iter().filter(|&&it| old.get(it as usize) == Some(link)).count()
+            {
+                return Err(ChangeFault::Twice);
+            }
+        }
+        self.links_added.extend(update.added);
+        let mut links = now;
+        for gone in self.links_gone.iter().rev().filter_map(|&place| old.get(place as usize)) {
+            if let Some(place) = links.iter().rposition(|link| link == gone) {
+                links.remove(place);
+            }
+        }
+        links.extend(self.links_added.iter().cloned());
+        let octets = JoinLinks(links).encode();
+        self.replaced.insert(
+            ComponentId::JOIN_LINKS,
+            Some(Replacement { octets, contents: Contents::Opaque }),
+        );
+        Ok(())
+    }
+
     /// Nobody is touched twice (P-288).
     fn untouched(&self, room: &RoomState, place: u32) -> Result<(), ChangeFault> {
         if !(self.roles.contains_key(&place) || self.removed.contains(&place)) {
@@ -157,7 +203,13 @@ impl Change {
             .map(|(id, _)| id)
             .chain(self.replaced.keys().copied())
             .filter(|id| !matches!(self.replaced.get(id), Some(None)));
-        RoomState::check_listed(base, there).map_err(whole)
+        RoomState::check_listed(base, there).map_err(whole)?;
+        let get = |id| match self.replaced.get(&id) {
+            Some(new) => new.as_ref().map(|new| new.octets.as_slice()),
+            None => room.others.get(id),
+        };
+        components::fit(get, roles, room.hub())
+            .or_else(|(id, why)| fail(id, StateFault::Contradiction(why).into()))
     }
 }
 
@@ -173,6 +225,8 @@ fn contents(room: &RoomState, id: ComponentId, octets: &[u8]) -> Result<Contents
         }
         ComponentId::ROLES_LIST => Contents::Roles(decode::<Roles>(octets)?),
         ComponentId::PREAUTH_LIST => Contents::PreAuth(decode::<PreAuth>(octets)?),
+        // A room keeps its franking agent: which key a frank was made with would be open to doubt (P-134).
+        ComponentId::FRANKING_AGENT if room.others.contains(id) => return Err(ChangeFault::Agent),
         ComponentId::BASE_ROOM_POLICY => {
             let base: BaseRoomPolicy = decode(octets)?;
             if base.parent != room.base.parent {
@@ -180,6 +234,9 @@ fn contents(room: &RoomState, id: ComponentId, octets: &[u8]) -> Result<Contents
             }
             Contents::Base(base)
         }
-        _ => Contents::Opaque,
+        _ => {
+            components::check(id, octets).map_err(StateFault::from)?;
+            Contents::Opaque
+        }
     })
 }

@@ -117,9 +117,9 @@ pub(super) fn split(uri: &[u8]) -> Result<(&str, &[u8]), UriError> {
     }
 }
 
-/// What every URI type can do; `$path` is what stands between host and name.
+/// What every URI type can do.
 macro_rules! uri {
-    ($(#[$doc:meta])* $name:ident, $path:literal) => {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -143,10 +143,11 @@ macro_rules! uri {
     };
 }
 
-/// What the types of URI with a name behind the host can do.
+/// What the types of URI with a name behind the host can do: `$path` stands between the two, or `$other`, which is
+/// as long.
 macro_rules! named_uri {
-    ($(#[$doc:meta])* $name:ident, $path:literal) => {
-        uri!($(#[$doc])* $name, $path);
+    ($(#[$doc:meta])* $name:ident, $path:literal $(or $other:literal)?) => {
+        uri!($(#[$doc])* $name);
 
         impl $name {
             /// Reads a URI of this kind in its strict form.
@@ -157,9 +158,11 @@ macro_rules! named_uri {
                 let uri = uri.as_ref();
                 let (_, path) = split(uri)?;
                 let kind = UriError::Kind { expected: $path };
-                let name = path.strip_prefix($path.as_bytes()).ok_or(kind)?;
-                grammar::check_name(name)?;
-                std::str::from_utf8(uri).map(|uri| Self(uri.into())).map_err(|_| UriError::Scheme)
+                let name = path.strip_prefix($path.as_bytes());
+                $(let name = name.or_else(|| path.strip_prefix($other.as_bytes()));)?
+                grammar::check_name(name.ok_or(kind)?)?;
+                let text = std::str::from_utf8(uri).expect("scheme, host, kind and name are ASCII");
+                Ok(Self(text.into()))
             }
 
             /// The URI of `name` at a provider. The name is in the form it has in the URI; see
@@ -193,7 +196,7 @@ macro_rules! named_uri {
 
 uri! {
     /// A provider: `mimi://a.example`. Servers' credentials hold it, and the hub's entry in the participant list.
-    ProviderUri, ""
+    ProviderUri
 }
 
 impl ProviderUri {
@@ -216,9 +219,11 @@ impl ProviderUri {
 }
 
 named_uri! {
-    /// A user: `mimi://a.example/u/alice`. Leaf credentials and participant lists hold it. A pseudonym has the same
-    /// form, with a UUID as its name ([`UserUri::fresh`]).
-    UserUri, "/u/"
+    /// A user: `mimi://a.example/u/alice`. Leaf credentials and participant lists hold it.
+    ///
+    /// A pseudonym has the same form, with a UUID as its name ([`UserUri::fresh`]), so that it tells nobody that it is
+    /// one; those that others write with `/p/` are read too.
+    UserUri, "/u/" or "/p/"
 }
 named_uri! {
     /// A client, one device of a user: `mimi://a.example/d/alice/ClientA1`. It stands in key material responses, in

@@ -3,7 +3,7 @@
 //! | kind | form | type |
 //! | --- | --- | --- |
 //! | provider | `mimi://a.example` | [`ProviderUri`] |
-//! | user | `mimi://a.example/u/alice` | [`UserUri`] |
+//! | user, or a pseudonym of one | `mimi://a.example/u/alice`, `mimi://a.example/p/UUID` | [`UserUri`] |
 //! | client | `mimi://a.example/d/alice/ClientA1` | [`ClientUri`] |
 //! | room | `mimi://a.example/r/clubhouse` | [`RoomUri`] |
 //! | MLS group | `mimi://a.example/g/clubhouse` | [`GroupUri`] |

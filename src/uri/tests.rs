@@ -48,6 +48,17 @@ fn a_participant_is_told_by_its_form() {
 }
 
 #[test]
+fn a_pseudonym_is_a_user_of_another_name() {
+    // ID-003, PS-002
+    let pseudonym = UserUri::parse("mimi://a.example/p/7d444840").unwrap();
+    assert_eq!((pseudonym.name(), pseudonym.host()), ("7d444840", "a.example"));
+    assert_ne!(pseudonym, UserUri::parse("mimi://a.example/u/7d444840").unwrap());
+    assert_eq!(ParticipantUri::parse(pseudonym.as_bytes()), Ok(pseudonym.into()));
+    assert_eq!(UserUri::parse("mimi://a.example/p/"), Err(UriError::EmptySegment));
+    assert!(RoomUri::parse("mimi://a.example/p/x").is_err());
+}
+
+#[test]
 fn another_spelling_is_refused_with_its_reason() {
     //
     let rows: &[(&str, UriError)] = &[

@@ -63,6 +63,12 @@ fn write_wire_format(out: &mut Vec<u8>, wire_format: u16) {
     out.extend_from_slice(&wire_format.to_be_bytes());
 }
 
+/// Writes a Welcome as an MLSMessage.
+pub(super) fn write_welcome(out: &mut Vec<u8>, welcome: &Welcome) {
+    write_wire_format(out, WELCOME);
+    welcome.write(out);
+}
+
 impl Wire for MlsMessage {
     const NAME: &'static str = "MLSMessage";
 
@@ -85,10 +91,7 @@ impl Wire for MlsMessage {
         match self {
             Self::Public(message) => message.write(out),
             Self::Private(message) => message.write(out),
-            Self::Welcome(welcome) => {
-                write_wire_format(out, WELCOME);
-                welcome.write(out);
-            }
+            Self::Welcome(welcome) => write_welcome(out, welcome),
             Self::GroupInfo(group_info) => {
                 write_wire_format(out, GROUP_INFO);
                 group_info.write(out);

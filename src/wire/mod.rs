@@ -24,6 +24,9 @@
 //! like every other unknown wire format.
 
 mod abuse_report;
+mod app_ack;
+mod application_framing;
+mod capabilities;
 mod components;
 mod consent;
 mod group_info;
@@ -32,8 +35,8 @@ mod identifier_query;
 mod key_material;
 mod key_package;
 pub mod labelled;
-mod media_type;
 mod message;
+mod multi_credential;
 pub mod notify;
 mod protocol;
 mod pseudonym;
@@ -45,6 +48,9 @@ mod update;
 mod welcome;
 
 pub use abuse_report::{AbuseReport, AbusiveMessage};
+pub use app_ack::{AppAck, MessageRange};
+pub use application_framing::ApplicationFraming;
+pub use capabilities::{Capabilities, RequiredCapabilities};
 pub use components::{AppDataDictionary, ComponentsList, SafeAad, WireFormats};
 pub use consent::{ConsentEntry, ConsentOperation, ConsentScope};
 pub use group_info::{
@@ -57,16 +63,16 @@ pub use identifier_query::{
     QueryElement, SearchField, UserProfile,
 };
 pub use key_material::{
-    Capabilities, ClientKeyMaterial, ClientMaterial, KeyMaterialHead, KeyMaterialMls10,
-    KeyMaterialRequest, KeyMaterialResponse, KeyMaterialUserCode, RequiredCapabilities,
+    ClientKeyMaterial, ClientMaterial, KeyMaterialHead, KeyMaterialMls10, KeyMaterialRequest,
+    KeyMaterialResponse, KeyMaterialUserCode,
 };
 pub use key_package::{KeyPackage, KeyPackageRef};
-pub use media_type::{ApplicationFraming, MediaType, MediaTypeList};
 pub use message::{ContentType, MlsMessage, PrivateMessage, PublicMessage, Sender};
+pub use multi_credential::{CredentialBinding, MultiCredential};
 pub use notify::{FanoutEvent, FanoutMessage};
 pub use protocol::{CipherSuite, ExternalSender, PROTOCOL_MLS10};
 pub use pseudonym::{IdentityLink, PseudonymousCredential};
-pub use ratchet_tree::{HttpsUrl, RatchetTree, RatchetTreeOption};
+pub use ratchet_tree::{HttpsUrl, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains};
 pub use submit_message::{Frank, SubmitMessageRequest, SubmitMessageResponse};
 pub use update::{
     ErrorDescription, HandshakeBundle, ProposalRef, UpdateOutcome, UpdateRequest,

@@ -5,6 +5,7 @@
 
 use super::{
     ContentType, Frank, MlsMessage, PrivateMessage, PublicMessage, RatchetTreeOption, Welcome,
+    message::write_welcome,
 };
 use crate::{
     codec::{Reader, Wire, write_optional, write_vec},
@@ -97,7 +98,7 @@ impl Wire for FanoutMessage {
                 write_optional(out, frank.as_ref(), Frank::write);
             }
             FanoutEvent::Welcome { welcome, ratchet_tree } => {
-                MlsMessage::Welcome(welcome.clone()).write(out);
+                write_welcome(out, welcome);
                 ratchet_tree.write(out);
             }
             FanoutEvent::Proposals { first, more } => {

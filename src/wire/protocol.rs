@@ -23,7 +23,9 @@ pub(super) fn read_mls10(reader: &mut Reader<'_>, what: &'static str) -> Result<
 }
 
 /// An MLS cipher suite by its number. Suites that the MLS engine does not know are kept as they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct CipherSuite(pub u16);
 
 impl CipherSuite {

@@ -3,15 +3,21 @@
 use openmls::treesync::RatchetTreeIn;
 use tls_codec::Deserialize as _;
 
-use super::protocol::Octets;
+use super::{Capabilities, protocol::Octets};
 use crate::{
-    codec::{Reader, Wire, write_bytes},
+    codec::{Reader, Wire, write_bytes, write_vec},
     error::{DecodeError, Fault},
     uri::Domain,
 };
 
 /// The longest URL of a ratchet tree, in octets.
 const MAX_URL: usize = 2048;
+
+/// The largest tree, in nodes: that of 65,536 clients.
+const MAX_NODES: u64 = 2 * 65_536 - 1;
+
+const LEAF: u8 = 1;
+const PARENT: u8 = 2;
 
 const FULL: u8 = 1;
 const HTTPS_URI: u8 = 2;
@@ -85,10 +91,56 @@ impl RatchetTree {
     }
 }
 
+/// Walks over a node (RFC 9420, section 7.1), blank or not.
+fn walk_node(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    if !reader.bool("ratchet_tree.node")? {
+        return Ok(());
+    }
+    let start = reader.clone();
+    match reader.u8("Node.node_type")? {
+        LEAF => walk_leaf(reader),
+        PARENT => {
+            reader.bytes("ParentNode.encryption_key")?;
+            reader.bytes("ParentNode.parent_hash")?;
+            reader.bytes("ParentNode.unmerged_leaves").map(drop)
+        }
+        other => Err(start.error("Node.node_type", Fault::Code(other.into()))),
+    }
+}
+
+fn walk_leaf(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    reader.bytes("LeafNode.encryption_key")?;
+    reader.bytes("LeafNode.signature_key")?;
+    reader.u16("Credential.credential_type")?;
+    reader.bytes("Credential")?;
+    Capabilities::read(reader)?;
+    let start = reader.clone();
+    match reader.u8("LeafNode.leaf_node_source")? {
+        1 => drop(reader.take("LeafNode.lifetime", 16)?),
+        2 => {}
+        3 => drop(reader.bytes("LeafNode.parent_hash")?),
+        other => return Err(start.error("LeafNode.leaf_node_source", Fault::Code(other.into()))),
+    }
+    reader.bytes("LeafNode.extensions")?;
+    reader.bytes("LeafNode.signature").map(drop)
+}
+
 impl Wire for RatchetTree {
     const NAME: &'static str = "ratchet_tree";
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        // A blank node is one octet here and many in memory, so they are counted before the engine makes them.
+        let mut walk = reader.clone();
+        let mut nodes = walk.inside(Self::NAME)?;
+        let mut count = 0;
+        while !nodes.is_empty() {
+            walk_node(&mut nodes)?;
+            count += 1;
+            if count > MAX_NODES {
+                let fault = Fault::TooLarge { found: count, limit: MAX_NODES };
+                return Err(reader.error(Self::NAME, fault));
+            }
+        }
         let (_, octets) = reader.mls::<RatchetTreeIn>(Self::NAME)?;
         Ok(Self(octets.into()))
     }
@@ -117,14 +169,16 @@ impl HttpsUrl {
         }
         let refused = Fault::Contradiction("not an https URL in its plain form");
         let text = std::str::from_utf8(url).map_err(|_| Fault::Text)?;
-        let plain = text.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'#');
+        let marks = b"-._~!$&'()*+,;=:@/?%";
+        let plain =
+            text.bytes().all(|octet| octet.is_ascii_alphanumeric() || marks.contains(&octet));
         let rest = match text.strip_prefix("https://") {
             Some(rest) if plain => rest,
             _ => return Err(refused),
         };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let host = match authority.split_once(':') {
-            Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+            Some((host, port)) if !port.starts_with('+') && port.parse::<u16>().is_ok() => host,
             Some(_) => return Err(refused),
             None => authority,
         };
@@ -155,5 +209,35 @@ impl Wire for HttpsUrl {
 
     fn write(&self, out: &mut Vec<u8>) {
         write_bytes(out, self.text.as_bytes());
+    }
+}
+
+/// The domains that a ratchet tree may be fetched from: the GroupContext extension `ratchet_tree_source_domains`,
+/// which has no number yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RatchetTreeSourceDomains(pub Vec<Domain>);
+
+impl RatchetTreeSourceDomains {
+    /// Whether the tree may be fetched from this address (T-006).
+    #[must_use]
+    pub fn allows(&self, url: &HttpsUrl) -> bool {
+        self.0.contains(url.host())
+    }
+}
+
+impl Wire for RatchetTreeSourceDomains {
+    const NAME: &'static str = "ratchet_tree_source_domains";
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let start = reader.clone();
+        let domains = reader.vec(Self::NAME, |reader| reader.uri::<Domain>(Self::NAME))?;
+        match domains.is_empty() {
+            true => Err(start.error(Self::NAME, Fault::Empty)),
+            false => Ok(Self(domains)),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_vec(out, &self.0, |domain, out| write_bytes(out, domain.as_bytes()));
     }
 }

@@ -41,17 +41,9 @@ pub struct Frank {
     /// What only the hub can make and check: HMAC-SHA256 under its secret key.
     pub server_frank: [u8; 32],
     /// The suite of the group, which the signature is of.
-    pub ciphersuite: u16,
+    pub ciphersuite: CipherSuite,
     /// The franking agent's signature, for the receivers.
     pub integrity_signature: Vec<u8>,
-}
-
-impl Frank {
-    /// The suite of the signature.
-    #[must_use]
-    pub const fn cipher_suite(&self) -> CipherSuite {
-        CipherSuite(self.ciphersuite)
-    }
 }
 
 impl Wire for Frank {
@@ -60,14 +52,14 @@ impl Wire for Frank {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             server_frank: reader.array("Frank.server_frank")?,
-            ciphersuite: reader.u16("Frank.franking_signature_ciphersuite")?,
+            ciphersuite: Wire::read(reader)?,
             integrity_signature: reader.bytes("Frank.franking_integrity_signature")?.to_vec(),
         })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.server_frank);
-        out.extend_from_slice(&self.ciphersuite.to_be_bytes());
+        self.ciphersuite.write(out);
         write_bytes(out, &self.integrity_signature);
     }
 }

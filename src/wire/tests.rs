@@ -2,6 +2,7 @@
 
 mod components;
 mod endpoints;
+mod extensions;
 mod live;
 mod mls;
 mod peers;
@@ -31,7 +32,8 @@ pub(crate) fn opaque(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 /// * they decode, and encode to themselves;
 /// * cut off anywhere, or with an octet more, they do not decode;
 /// * with any octet changed to any other, or a length put anywhere that claims up to a gibibyte, either they do not
-///   decode or what they decode to encodes to them. That covers presence octets, codes and lengths.
+///   decode or what they decode to encodes to them. That covers presence octets, codes, and lengths that are written
+///   in more octets than they need.
 #[track_caller]
 pub(crate) fn assert_strict<T: Wire + PartialEq + Debug>(bytes: &[u8]) -> T {
     let value = T::decode(bytes).unwrap();
@@ -48,11 +50,17 @@ pub(crate) fn assert_strict<T: Wire + PartialEq + Debug>(bytes: &[u8]) -> T {
     };
     let mut mutated = bytes.to_vec();
     for at in 0..bytes.len() {
-        for octet in (0..=u8::MAX).filter(|&octet| octet != bytes[at]) {
+        // In a short structure every octet; in a long one those that presence, codes and lengths turn on.
+        let octets = (0..=u8::MAX)
+            .filter(|octet| bytes.len() < 100 || octet % 0x40 < 9 || octet % 0x40 == 0x3F);
+        for octet in octets.filter(|&octet| octet != bytes[at]) {
             mutated[at] = octet;
             exact(&mutated);
         }
         mutated[at] = bytes[at];
+        for longer in ["40", "800000", "c0000000000000"] {
+            exact(&[&bytes[..at], &hex(longer), &bytes[at..]].concat());
+        }
         for bomb in
             ["3f", "4000", "7fff", "80000000", "80004000", "bfffffff", "c0", "ffffffffffffffff"]
         {

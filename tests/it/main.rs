@@ -1,8 +1,14 @@
 //! The integration tests, one binary: two cores link it once.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod clubhouse;
 mod content;
+mod directory;
 mod follower;
+mod http;
+mod hub;
+mod identifier_query;
+mod kit;
 mod policy;
 mod provider;
-mod provider_crash;
-mod provider_support;

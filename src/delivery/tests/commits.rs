@@ -1,4 +1,39 @@
-use super::kit::*;
+//! Commits: those that members send, those that a hostile member could send, and what comes with them.
+
+use openmls::prelude::*;
+use openmls_rust_crypto::OpenMlsRustCrypto;
+
+use super::{client::*, room::*};
+use crate::delivery::{
+    CommitBundle, CommitRefusal, Committer, Conflict, ExternalFault, GroupInfoFault, GroupInfoForm,
+    LeafFault, LeafIndex, ProposalFault, ProposalView, Sender, TreeForm, WelcomeFault,
+    external::sign_content, welcome_refs,
+};
+
+/// What is wrong with the proposal that a commit is refused for.
+fn fault(refusal: CommitRefusal) -> ProposalFault {
+    match refusal {
+        CommitRefusal::Proposal { fault, .. } => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A commit of the same client with other proposals, with the path of `made`, and without its GroupInfo.
+fn refused(room: &Room, commit: &[u8]) -> CommitRefusal {
+    let bundle = CommitBundle {
+        welcome: None,
+        group_info: GroupInfoForm::Partial(&[]),
+        ratchet_tree: TreeForm::DistributionService,
+    };
+    room.judge_with(commit, &bundle).unwrap_err()
+}
+
+/// A commit with a path of the member at `from`, to forge others from.
+fn with_path(room: &mut Room, from: usize) -> Made {
+    let made = room.clients[from].update_path();
+    room.clients[from].forget_commit();
+    made
+}
 
 #[test]
 fn a_room_grows_and_changes() {
@@ -6,4 +41,540 @@ fn a_room_grows_and_changes() {
     let made = room.clients[1].commit(vec![update_component(LIST, b"bob;")]);
     room.accept(1, &made);
     assert_eq!(room.group.component(LIST), Some(&b"alice;bob;"[..]));
+    let made = room.clients[2].update_path();
+    room.accept(2, &made);
+    let made = room.clients[0].commit(vec![remove(LeafIndex(1)), update_component(NAME, b"new")]);
+    let staged = room.judge(&made).unwrap();
+    assert_eq!(staged.committer(), &Committer::Member(LeafIndex(0)));
+    assert_eq!(staged.epoch(), room.group.epoch() + 1);
+    let removed: Vec<_> =
+        staged.removed().iter().map(|(leaf, old)| (*leaf, &old.identity[..])).collect();
+    assert_eq!(removed, [(LeafIndex(1), &b"mimi://hub.example/u/user1"[..])]);
+    drop(staged);
+    room.accept(0, &made);
+    assert_eq!(room.group.members().count(), 2);
+    assert!(room.group.member(LeafIndex(1)).is_none());
+    // The free leaf is taken again.
+    room.add_members(3..5);
+    let leaves: Vec<_> = room.group.members().map(|it| it.leaf.0).collect();
+    assert_eq!(leaves, [0, 1, 2, 3]);
+}
+
+/// D-82, P-113.
+#[test]
+fn of_two_commits_the_first_wins() {
+    let mut room = Room::new(3);
+    let first = room.clients[0].update_path();
+    let second = room.clients[1].update_path();
+    let staged = room.judge(&second).unwrap();
+    assert_eq!(staged.epoch(), 2);
+    room.clients[1].forget_commit();
+    room.accept(0, &first);
+    assert_eq!(refused(&room, &second.commit), CommitRefusal::WrongEpoch { current: 2 });
+    // A commit opened before the first was accepted does not resolve after it.
+    let mut room = Room::new(2);
+    let crypto = OpenMlsRustCrypto::default();
+    let late = room.clients[1].update_path();
+    let open = room.group.open_commit(crypto.crypto(), NOW, &late.commit).unwrap();
+    room.clients[1].forget_commit();
+    let first = room.clients[0].update_path();
+    room.accept(0, &first);
+    let resolved = open.resolve(&room.group, crypto.crypto(), Default::default(), &late.bundle());
+    assert_eq!(resolved.unwrap_err(), CommitRefusal::WrongEpoch { current: 2 });
+}
+
+/// The engine forks the group if a stale commit is merged: the assertion keeps it from that.
+#[test]
+#[should_panic(expected = "accepted where it was staged")]
+fn a_stale_staged_commit_is_never_merged() {
+    let mut room = Room::new(2);
+    let first = room.clients[0].update_path();
+    let second = room.clients[1].update_path();
+    let first = room.judge(&first).unwrap();
+    let second = room.judge(&second).unwrap();
+    room.group.accept_commit(first);
+    room.group.accept_commit(second);
+}
+
+/// P-019, D-83, Q-79.
+#[test]
+fn what_is_pending_has_to_be_in_the_next_commit() {
+    let mut room = Room::new(4);
+    let message = room.clients[1].propose(Propose::Remove(2));
+    let without = room.clients[0].update_path();
+    room.clients[0].forget_commit();
+    let names = room.propose(&[&message]).unwrap();
+    assert!(room.bare_engine_accepts(&without.commit));
+    assert_eq!(room.judge(&without).unwrap_err(), CommitRefusal::Missing(names.clone()));
+    // A reference to what is not pending.
+    let other =
+        room.clients[0].forge(&without.commit, &[by_reference(&names[0]), [2, 1, 0].to_vec()]);
+    assert!(matches!(refused(&room, &other), CommitRefusal::UnknownReference(_)));
+    room.deliver(&message, Some(1));
+    let with = room.clients[0].commit(vec![]);
+    let staged = room.judge(&with).unwrap();
+    let proposal = &staged.proposals()[0];
+    assert_eq!(proposal.sender, Sender::Member(LeafIndex(1)));
+    assert_eq!(proposal.reference.as_ref(), Some(&names[0]));
+    drop(staged);
+    room.accept(0, &with);
+    assert_eq!(room.group.pending().count(), 0);
+}
+
+/// A member cannot commit its own Update, so it may leave that out; everybody else may not.
+#[test]
+fn the_committers_own_update_is_not_obligatory() {
+    let mut room = Room::new(3);
+    let message = room.clients[1].propose(Propose::Update(LeafNodeParameters::default()));
+    let names = room.propose(&[&message]).unwrap();
+    let others = with_path(&mut room, 0);
+    assert_eq!(room.judge(&others).unwrap_err(), CommitRefusal::Missing(names.clone()));
+    let own = room.clients[1].update_path();
+    let forged = room.clients[1].forge(&own.commit, &[by_reference(&names[0])]);
+    assert_eq!(fault(refused(&room, &forged)), ProposalFault::OwnLeaf);
+    room.accept(1, &own);
+}
+
+/// B5, the first row of the table: no server can tell a wrong confirmation tag, but the GroupInfo has to fit it.
+#[test]
+fn a_garbage_confirmation_tag_does_not_fit_the_group_info() {
+    let mut room = Room::new(2);
+    let made = with_path(&mut room, 1);
+    let forged = room.clients[1].forge(&made.commit, &[]);
+    assert!(room.bare_engine_accepts(&forged));
+    let refusal = room.judge_with(&forged, &made.bundle()).unwrap_err();
+    assert_eq!(refusal, CommitRefusal::GroupInfo(GroupInfoFault::Differs));
+}
+
+/// B5: lists of AppDataUpdates that are invalid (E-022, E-023), and that the engine merges.
+#[test]
+fn components_are_changed_once_and_only_if_they_are_there() {
+    let mut room = Room::new(2);
+    let any = with_path(&mut room, 1);
+    let update = by_value(&update_component(NAME, b"x"));
+    let remove = by_value(&remove_component(NAME));
+    let cases = [
+        (vec![update.clone(), remove.clone()], ProposalFault::Conflict(Conflict::ComponentRemoval)),
+        (vec![remove.clone(), remove], ProposalFault::Conflict(Conflict::Repeated)),
+        (vec![by_value(&remove_component(SPARE))], ProposalFault::NoSuchComponent(SPARE)),
+        (vec![update.clone(), update.clone()], ProposalFault::Conflict(Conflict::Repeated)),
+        (
+            vec![update, by_value(&update_component(NAME, b"y"))],
+            ProposalFault::Conflict(Conflict::Component),
+        ),
+        (
+            vec![by_value(&update_component(LIST, b"x;")); 2],
+            ProposalFault::Conflict(Conflict::Repeated),
+        ),
+    ];
+    for (proposals, expected) in cases {
+        let forged = room.clients[1].forge_pathless(&any.commit, &proposals);
+        assert!(room.bare_engine_accepts(&forged), "{expected:?}");
+        assert_eq!(fault(refused(&room, &forged)), expected);
+    }
+    // The list accumulates, so it may be updated twice.
+    let two = vec![update_component(LIST, b"x;"), update_component(LIST, b"y;")];
+    let made = room.clients[1].commit(two);
+    room.accept(1, &made);
+    assert_eq!(room.group.component(LIST), Some(&b"alice;x;y;"[..]));
+}
+
+/// E-070: a SelfRemove is committed by reference, and not by whom it removes.
+#[test]
+fn nobody_commits_its_own_leaving() {
+    let mut room = Room::new(3);
+    let made = with_path(&mut room, 1);
+    let by_value = room.clients[1].forge(&made.commit, &[by_value(&Proposal::SelfRemove)]);
+    assert!(room.bare_engine_accepts(&by_value));
+    assert_eq!(fault(refused(&room, &by_value)), ProposalFault::ByValue);
+    let message = room.clients[1].leave();
+    let names = room.propose(&[&message]).unwrap();
+    let own = room.clients[1].forge(&made.commit, &[by_reference(&names[0])]);
+    assert!(room.bare_engine_accepts(&own));
+    assert_eq!(fault(refused(&room, &own)), ProposalFault::OwnLeaf);
+}
+
+/// E-075, and RFC 9420, section 12.2: one proposal per leaf.
+#[test]
+fn a_leaf_is_removed_once() {
+    let mut room = Room::new(4);
+    let made = room.clients[0].commit(vec![remove(LeafIndex(2))]);
+    room.clients[0].forget_commit();
+    let twice = vec![by_value(&remove(LeafIndex(2))); 2];
+    let forged = room.clients[0].forge(&made.commit, &twice);
+    assert!(room.bare_engine_accepts(&forged));
+    let refusal = fault(refused(&room, &forged));
+    assert_eq!(refusal, ProposalFault::Conflict(Conflict::Repeated));
+
+    let message = room.clients[2].leave();
+    let names = room.propose(&[&message]).unwrap();
+    room.clients[0].receive(&message);
+    let made = room.clients[0].commit(vec![]);
+    room.clients[0].forget_commit();
+    let both = vec![by_reference(&names[0]), by_value(&remove(LeafIndex(2)))];
+    let forged = room.clients[0].forge(&made.commit, &both);
+    assert!(room.bare_engine_accepts(&forged));
+    let refusal = fault(refused(&room, &forged));
+    assert_eq!(refusal, ProposalFault::Conflict(Conflict::Leaving));
+}
+
+/// P-119, D-5B: types that no commit may hold.
+#[test]
+fn some_types_are_never_committed() {
+    let mut room = Room::new(2);
+    let any = with_path(&mut room, 1);
+    // ReInit: group_id, version, ciphersuite, extensions.
+    let reinit = vec![1, 0, 5, 1, b'g', 0, 1, 0, 1, 0];
+    // PreSharedKey: external, psk_id, psk_nonce.
+    let mut psk = vec![1, 0, 4, 1, 1, b'k', 32];
+    psk.extend([3; 32]);
+    // AppEphemeral: component, data.
+    let ephemeral = vec![1, 0, 9, 0, 0x22, 1, b'x'];
+    let update = by_value(&update_component(NAME, b"x"));
+    for (proposal, kind) in [(reinit, 5), (psk, 4), (ephemeral, 9)] {
+        let list = [proposal, update.clone()];
+        let forged = room.clients[1].forge_pathless(&any.commit, &list);
+        assert!(room.bare_engine_accepts(&forged), "{kind}");
+        assert_eq!(fault(refused(&room, &forged)), ProposalFault::Type(kind));
+    }
+}
+
+/// RFC 9420, section 12.4.
+#[test]
+fn a_path_is_there_where_there_must_be_one() {
+    let mut room = Room::new(3);
+    let any = with_path(&mut room, 1);
+    for list in [vec![], vec![by_value(&remove(LeafIndex(2)))]] {
+        let forged = room.clients[1].forge_pathless(&any.commit, &list);
+        assert!(!room.bare_engine_accepts(&forged));
+        assert_eq!(refused(&room, &forged), CommitRefusal::NoPath);
+    }
+    // AppDataUpdates need none (E-030), nor do Adds.
+    let made = room.clients[1].commit(vec![update_component(NAME, b"x")]);
+    assert!(room.judge(&made).unwrap().path().is_none());
+}
+
+/// P-276, and the framing of commits.
+#[test]
+fn only_a_public_message_of_a_member_commits() {
+    let mut room = Room::new(2);
+    let made = with_path(&mut room, 1);
+    let mut other = made.commit.clone();
+    other[3] = 2;
+    assert_eq!(refused(&room, &other), CommitRefusal::WireFormat);
+    let mut other = made.commit.clone();
+    other[6] ^= 1;
+    assert_eq!(refused(&room, &other), CommitRefusal::WrongGroup);
+    let last = made.commit.len() - 70;
+    let mut other = made.commit.clone();
+    other[last] ^= 1;
+    assert!(matches!(
+        refused(&room, &other),
+        CommitRefusal::Signature | CommitRefusal::Malformed(_)
+    ));
+    let proposal = room.clients[1].propose(Propose::Remove(0));
+    assert_eq!(refused(&room, &proposal), CommitRefusal::ContentType);
+    for length in 0..made.commit.len() {
+        assert!(matches!(refused(&room, &made.commit[..length]), CommitRefusal::Malformed(_)));
+    }
+}
+
+/// P-117.
+#[test]
+fn the_welcome_is_for_exactly_those_that_are_added() {
+    let mut room = Room::new(2);
+    let fresh = [Client::new("mimi://b.example/u/carol"), Client::new("mimi://b.example/u/dave")];
+    let made = room.clients[0].commit(fresh.iter().map(add).collect());
+    room.clients[0].forget_commit();
+    let one = room.clients[0].commit(vec![add(&fresh[0])]);
+    room.clients[0].forget_commit();
+    let none = with_path(&mut room, 0);
+    let welcome = made.welcome.as_deref().unwrap();
+    assert_eq!(welcome_refs(welcome).unwrap().len(), 2);
+    let judge = |made: &Made, welcome| {
+        let bundle = CommitBundle { welcome, ..made.bundle() };
+        match room.judge_with(&made.commit, &bundle).map(|_| ()).unwrap_err() {
+            CommitRefusal::Welcome(fault) => fault,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(judge(&made, None), WelcomeFault::Missing);
+    assert_eq!(judge(&made, one.welcome.as_deref()), WelcomeFault::Addressees);
+    assert_eq!(judge(&one, Some(welcome)), WelcomeFault::Addressees);
+    assert_eq!(judge(&none, Some(welcome)), WelcomeFault::Surplus);
+    let mut other_suite = welcome.to_vec();
+    other_suite[1] = 3;
+    assert_eq!(judge(&made, Some(&other_suite)), WelcomeFault::Ciphersuite);
+    for length in 0..welcome.len() {
+        assert!(matches!(judge(&made, Some(&welcome[..length])), WelcomeFault::Malformed(_)));
+    }
+    let staged = room.judge(&made).unwrap();
+    let leaves: Vec<_> = staged.added().map(|(_, leaf, _)| leaf.0).collect();
+    assert_eq!(leaves, [2, 3]);
+}
+
+/// B7, T-008 … T-012, P-110: both forms lead to one GroupInfo, octet for octet.
+#[test]
+fn a_partial_group_info_is_made_whole() {
+    let mut room = Room::new(2);
+    let made = with_path(&mut room, 1);
+    let whole = room.judge(&made).unwrap();
+    assert_eq!(whole.group_info(), made.group_info);
+    let (extensions, signature) = split_info(whole.group_context(), &made.group_info);
+    let partial = |presence: u8| {
+        let mut partial = vec![presence];
+        partial.extend_from_slice(extensions);
+        partial.extend_from_slice(signature);
+        partial
+    };
+    let judge = |octets: &[u8]| {
+        let bundle = CommitBundle { group_info: GroupInfoForm::Partial(octets), ..made.bundle() };
+        room.judge_with(&made.commit, &bundle)
+    };
+    assert_eq!(judge(&partial(0)).unwrap().group_info(), made.group_info);
+    for presence in [1, 2, 3, 9] {
+        let fault = GroupInfoFault::TreePresence(presence);
+        assert_eq!(judge(&partial(presence)).unwrap_err(), CommitRefusal::GroupInfo(fault));
+    }
+    let partial = partial(0);
+    for length in 0..partial.len() {
+        assert!(judge(&partial[..length]).is_err());
+    }
+    let mut wrong = partial.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    let refusal = judge(&wrong).unwrap_err();
+    assert_eq!(refusal, CommitRefusal::GroupInfo(GroupInfoFault::Signature));
+}
+
+/// The extensions and the signature of a GroupInfo, each with its length.
+fn split_info<'a>(context: &[u8], info: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    let rest = &info[context.len()..];
+    let mut reader = crate::codec::Reader::new(rest);
+    reader.bytes("").unwrap();
+    let extensions = &rest[..reader.offset()];
+    reader.bytes("").unwrap();
+    reader.u32("").unwrap();
+    (extensions, reader.rest())
+}
+
+/// A committer that signs another signer, another tag, or the tree into the GroupInfo: nobody could join.
+#[test]
+fn a_signed_group_info_may_still_be_another_one() {
+    let mut room = Room::new(2);
+    let made = with_path(&mut room, 1);
+    let context = room.judge(&made).unwrap().group_context().to_vec();
+    let resign = |edit: &dyn Fn(&mut Vec<u8>)| {
+        let (_, signature) = split_info(&context, &made.group_info);
+        let mut info = made.group_info[..made.group_info.len() - signature.len()].to_vec();
+        edit(&mut info);
+        let signed = sign_content("GroupInfoTBS", &info).unwrap();
+        let signature = openmls_traits::signatures::Signer::sign(&room.clients[1].signer, &signed);
+        crate::codec::write_bytes(&mut info, &signature.unwrap());
+        info
+    };
+    let judge = |info: &[u8]| {
+        let bundle = CommitBundle { group_info: GroupInfoForm::Full(info), ..made.bundle() };
+        room.judge_with(&made.commit, &bundle).map(|staged| staged.epoch())
+    };
+    assert_eq!(judge(&resign(&|_| {})), Ok(2));
+    let signer = resign(&|info| *info.last_mut().unwrap() = 0);
+    assert_eq!(judge(&signer), Err(CommitRefusal::GroupInfo(GroupInfoFault::Differs)));
+    let tag = resign(&|info| {
+        let at = info.len() - 5;
+        info[at] ^= 1;
+    });
+    assert_eq!(judge(&tag), Err(CommitRefusal::GroupInfo(GroupInfoFault::Differs)));
+    let epoch = resign(&|info| info[context.len() / 3] ^= 1);
+    assert_eq!(judge(&epoch), Err(CommitRefusal::GroupInfo(GroupInfoFault::Differs)));
+    // P-108: no GroupInfo embeds the tree.
+    let tree = resign(&|info| {
+        let rest = info.split_off(context.len());
+        let (extensions, _) = split_info(&[], &made.group_info[context.len()..]);
+        info.extend([4, 0, 2, 1, 0]);
+        info.extend_from_slice(&rest[extensions.len()..]);
+    });
+    assert_eq!(judge(&tree), Err(CommitRefusal::GroupInfo(GroupInfoFault::EmbeddedTree)));
+    for length in 0..made.group_info.len() {
+        assert!(judge(&made.group_info[..length]).is_err());
+    }
+    let mut unsigned = made.group_info.clone();
+    *unsigned.last_mut().unwrap() ^= 1;
+    assert_eq!(judge(&unsigned), Err(CommitRefusal::GroupInfo(GroupInfoFault::Signature)));
+}
+
+/// T-012, T-013.
+#[test]
+fn a_tree_that_comes_along_is_the_new_one() {
+    let mut room = Room::new(3);
+    let made = room.clients[1].update_path();
+    let tree = room.judge(&made).unwrap().ratchet_tree(&room.group);
+    let old = room.group.ratchet_tree();
+    assert_ne!(tree, old);
+    let judge = |tree| {
+        let bundle = CommitBundle { ratchet_tree: tree, ..made.bundle() };
+        room.judge_with(&made.commit, &bundle).map(|staged| staged.epoch())
+    };
+    assert_eq!(judge(TreeForm::Full(&tree)), Ok(2));
+    assert_eq!(judge(TreeForm::Full(&old)), Err(CommitRefusal::Tree));
+    assert_eq!(judge(TreeForm::HttpsUri(b"https://hub.example/tree")), Ok(2));
+    assert_eq!(judge(TreeForm::OutOfBand), Ok(2));
+}
+
+/// The application answers for exactly the components that the commit updates.
+#[test]
+fn components_come_from_the_application() {
+    let mut room = Room::new(2);
+    let crypto = OpenMlsRustCrypto::default();
+    let made = room.clients[1].commit(vec![update_component(NAME, b"x")]);
+    let resolve = |changes: &[(u16, Option<&[u8]>)]| {
+        let changes = changes.iter().map(|(id, it)| (*id, it.map(<[u8]>::to_vec))).collect();
+        let open = room.group.open_commit(crypto.crypto(), NOW, &made.commit).unwrap();
+        open.resolve(&room.group, crypto.crypto(), changes, &made.bundle()).map(|it| it.epoch())
+    };
+    assert_eq!(resolve(&[(NAME, Some(b"x"))]), Ok(2));
+    assert_eq!(resolve(&[]), Err(CommitRefusal::Components(NAME)));
+    assert_eq!(resolve(&[(NAME, None)]), Err(CommitRefusal::Components(NAME)));
+    let two: [(u16, Option<&[u8]>); 2] = [(NAME, Some(b"x")), (LIST, Some(b"x"))];
+    assert_eq!(resolve(&two), Err(CommitRefusal::Components(LIST)));
+    // Another value than the committer's: its GroupInfo tells.
+    let differs = CommitRefusal::GroupInfo(GroupInfoFault::Differs);
+    assert_eq!(resolve(&[(NAME, Some(b"y"))]), Err(differs));
+}
+
+/// E-012, E-087, Q-50: a component comes in only if everybody knows it.
+#[test]
+fn a_new_component_is_known_to_all() {
+    let mut room = Room::new(2);
+    let any = with_path(&mut room, 1);
+    let list = [by_value(&update_component(UNKNOWN, b"x"))];
+    let forged = room.clients[1].forge_pathless(&any.commit, &list);
+    assert!(room.bare_engine_accepts(&forged));
+    let fault = fault(refused(&room, &forged));
+    let leaf = LeafIndex(0);
+    assert_eq!(fault, ProposalFault::Unsupported { leaf, component: UNKNOWN });
+    let made = room.clients[1].commit(vec![update_component(SPARE, b"x")]);
+    room.accept(1, &made);
+    let made = room.clients[0].commit(vec![remove_component(SPARE)]);
+    room.accept(0, &made);
+    assert_eq!(room.group.component(SPARE), None);
+}
+
+/// P-118, Q-46: the SelfRemoves are in an external commit, and nothing else that is pending.
+#[test]
+fn a_joiner_enters_from_outside() {
+    let mut room = Room::new(4);
+    let update = room.clients[1]
+        .propose(Propose::UpdateAppDataComponent { component_id: NAME, update: b"x".to_vec() });
+    room.propose(&[&update]).unwrap();
+    let leave = room.clients[2].leave();
+    let names = room.propose(&[&leave]).unwrap();
+    for (message, from) in [(&update, 1), (&leave, 2)] {
+        room.deliver(message, Some(from));
+    }
+    let mut eve = Client::new("mimi://c.example/u/eve");
+    let made =
+        eve.enter(&room.group, vec![AppDataUpdateProposal::update(LIST, b"eve;".as_slice())]);
+    let mut staged = room.judge(&made).unwrap();
+    match staged.committer() {
+        Committer::Joiner { leaf, node } => {
+            assert_eq!(*leaf, LeafIndex(2));
+            assert_eq!(node.credential.identity, b"mimi://c.example/u/eve");
+        }
+        other => panic!("{other:?}"),
+    }
+    let references: Vec<_> =
+        staged.proposals().iter().filter_map(|it| it.reference.as_ref()).collect();
+    assert_eq!(references, [&names[0]]);
+    assert!(staged.proposals().iter().any(|it| it.content == ProposalView::ExternalInit));
+    // In the same step the server re-issues what lapsed, for the new epoch.
+    let again = [crate::delivery::ExternalProposal::AppDataUpdate {
+        component: NAME,
+        operation: crate::delivery::ComponentOperation::Update(b"x".to_vec()),
+    }];
+    let crypto = OpenMlsRustCrypto::default();
+    let stapled = staged.propose_as(crypto.crypto(), &room.hub, 0, &again, NOW).unwrap();
+    assert_eq!(stapled.len(), 1);
+    let twice = staged.propose_as(crypto.crypto(), &room.hub, 0, &again, NOW);
+    assert!(twice.is_err(), "it is pending already");
+    room.settle(staged);
+    for i in [0, 1, 2, 3] {
+        room.clients[i].receive(&made.commit);
+    }
+    room.clients.push(eve);
+    room.check();
+    assert_eq!(room.group.pending().count(), 1);
+    for i in [0, 1, 3, 4] {
+        room.clients[i].receive(&stapled[0].message);
+    }
+    room.clients.remove(2);
+    let made = room.clients[3].commit(vec![]);
+    room.accept(3, &made);
+    assert_eq!(room.group.component(NAME), Some(&b"x"[..]));
+}
+
+/// E-073.
+#[test]
+fn a_joiner_takes_the_self_removes_along() {
+    let mut room = Room::new(3);
+    let mut eve = Client::new("mimi://c.example/u/eve");
+    let early = eve.enter(&room.group, vec![]);
+    let leave = room.clients[2].leave();
+    let names = room.propose(&[&leave]).unwrap();
+    assert!(room.bare_engine_accepts(&early.commit));
+    assert_eq!(room.judge(&early).unwrap_err(), CommitRefusal::Missing(names));
+}
+
+/// Q-38, D-5E: with the signature key of a member's leaf, the engine removes that leaf for the joiner. It does not ask
+/// whose it is.
+#[test]
+fn a_joiner_removes_no_leaf_but_its_own() {
+    let room = Room::new(3);
+    // The same user, come back with its key: a resync.
+    let mut back = Client::new("mimi://hub.example/u/user1");
+    back.signer = clone_signer(&room.clients[1]);
+    back.credential.signature_key = room.clients[1].credential.signature_key.clone();
+    let made = back.enter(&room.group, vec![]);
+    let staged = room.judge(&made).unwrap();
+    assert_eq!(staged.removed()[0].0, LeafIndex(1));
+    assert!(matches!(staged.committer(), Committer::Joiner { leaf: LeafIndex(1), .. }));
+    // Somebody else with that key.
+    let mut mallory = Client::new("mimi://c.example/u/mallory");
+    mallory.signer = clone_signer(&room.clients[1]);
+    mallory.credential.signature_key = room.clients[1].credential.signature_key.clone();
+    let made = mallory.enter(&room.group, vec![]);
+    assert!(room.bare_engine_accepts(&made.commit));
+    let refusal = room.judge(&made).unwrap_err();
+    assert_eq!(refusal, CommitRefusal::External(ExternalFault::RemovesOther));
+}
+
+fn clone_signer(client: &Client) -> openmls_basic_credential::SignatureKeyPair {
+    let octets = serde_json::to_vec(&client.signer).unwrap();
+    serde_json::from_slice(&octets).unwrap()
+}
+
+/// A member keeps its identity, and its signature key is its own: the engine looks at neither.
+#[test]
+fn a_path_brings_no_other_identity_and_no_key_of_another() {
+    let mut room = Room::new(3);
+    let with = |room: &mut Room, credential: CredentialWithKey| {
+        let Client { provider, signer, group, .. } = &mut room.clients[1];
+        let signer = clone_pair(signer);
+        let leaf = LeafNodeParameters::builder().with_credential_with_key(credential).build();
+        let group = group.as_mut().unwrap();
+        let bundle = group.self_update(provider, &signer, leaf).unwrap();
+        let commit = tls(bundle.commit());
+        group.clear_pending_commit(provider.storage()).unwrap();
+        commit
+    };
+    let mut credential = room.clients[1].credential.clone();
+    credential.credential = BasicCredential::new(b"mimi://hub.example/u/user0".to_vec()).into();
+    let commit = with(&mut room, credential);
+    assert!(room.bare_engine_accepts(&commit));
+    assert_eq!(refused(&room, &commit), CommitRefusal::Path(LeafFault::Credential));
+}
+
+fn clone_pair(
+    pair: &openmls_basic_credential::SignatureKeyPair,
+) -> openmls_basic_credential::SignatureKeyPair {
+    serde_json::from_slice(&serde_json::to_vec(pair).unwrap()).unwrap()
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Action, Denied, Proposed, Reason, View, authority::Court, lapse, lapse::is_deferred, whole,
+    Action, Denied, Proposed, Proposer, Reason, View, authority::Court, lapse, lapse::is_deferred,
+    whole,
 };
 use crate::{
-    policy::JoinCode,
+    policy::{JoinCode, components::OperationalParameters},
     room::{Change, ChangeError, ComponentId, Draft, RoomState},
 };
 
@@ -30,6 +31,7 @@ pub(super) fn judge(
     let mut unverified = false;
     for (index, proposed) in bundle.iter().enumerate() {
         standalone(proposed)
+            .and_then(|()| from_outside(view.effective, proposed.by))
             .and_then(|()| court.judge(proposed))
             .map(|unsure| unverified |= unsure)
             .map_err(|denied| denied.at(index))?;
@@ -48,6 +50,19 @@ fn standalone(proposed: &Proposed<'_>) -> Result<(), Denied> {
             Err(Denied::new("R-017", Reason::ByValue(id)))
         }
         _ => Ok(()),
+    }
+}
+
+/// Servers and those who are no members propose only where the room lets them.
+fn from_outside(room: &RoomState, by: Proposer<'_>) -> Result<(), Denied> {
+    if matches!(by, Proposer::User(_)) {
+        return Ok(());
+    }
+    match room.policy::<OperationalParameters>() {
+        Some(parameters) if !parameters.external_proposal_allowed => {
+            Err(Denied::new("R-164", Reason::External))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -78,18 +93,18 @@ fn deferred(
 
 /// Makes the effective room anew without those that are `gone`, and adds those that no longer fit.
 ///
-/// Clients that go, go in any case: a Remove or SelfRemove was judged when it came, and stays wise whatever lapses
-/// around it. Adds come last, for the change of the list that they need may stand behind them in their bundle.
+/// Clients that go, go in any case and first: a Remove or SelfRemove was judged when it came, and stays wise whatever
+/// lapses around it, and a removal or ban is only whole without them. Adds come last, for the change of the list that
+/// they need may stand behind them in their bundle.
 pub(super) fn replay(
     view: View<'_>,
     waiting: &[Proposed<'_>],
     gone: &mut BTreeSet<usize>,
 ) -> RoomState {
     let mut room = view.committed.clone();
-    let is_add = |it: &Proposed<'_>| matches!(it.what, Action::AddClient { .. });
-    for adds in [false, true] {
+    for turn in [Turn::Goes, Turn::Changes, Turn::Comes] {
         for (place, proposed) in waiting.iter().enumerate() {
-            if is_add(proposed) != adds || gone.contains(&place) || is_deferred(proposed) {
+            if Turn::of(proposed) != turn || gone.contains(&place) || is_deferred(proposed) {
                 continue;
             }
             match again(&room, view, proposed) {
@@ -98,6 +113,43 @@ pub(super) fn replay(
                     gone.insert(place);
                 }
             }
+        }
+    }
+    room
+}
+
+/// When a proposal is taken up again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Goes,
+    Changes,
+    Comes,
+}
+
+impl Turn {
+    fn of(proposed: &Proposed<'_>) -> Self {
+        match proposed.what {
+            Action::RemoveClient { .. } | Action::SelfRemove => Self::Goes,
+            Action::AddClient { .. } => Self::Comes,
+            Action::Component { .. }
+            | Action::UpdateLeaf { .. }
+            | Action::Ephemeral { .. }
+            | Action::ExternalSenders { .. }
+            | Action::Extensions
+            | Action::ReInit
+            | Action::Unsupported => Self::Changes,
+        }
+    }
+}
+
+/// The effective room of proposals that all were accepted: nothing is judged.
+pub(super) fn assume(committed: &RoomState, waiting: &[Proposed<'_>]) -> RoomState {
+    let mut room = committed.clone();
+    for proposed in waiting.iter().filter(|it| !is_deferred(it)) {
+        let mut draft = Draft::new(&room, committed);
+        let change = whole::take(&mut draft, proposed).and_then(|()| Ok(draft.finish()?));
+        if let Ok(change) = change {
+            room.apply(change);
         }
     }
     room

@@ -5,7 +5,7 @@ use super::{
     authority::Court, whole,
 };
 use crate::{
-    policy::RoleIndex,
+    policy::{RoleIndex, ask::external_commit_allowed},
     room::{ClientChange, ComponentId, Draft, RoomState},
     uri::UserUri,
 };
@@ -21,6 +21,9 @@ pub(super) fn judge(
             whole_name(view.effective, pseudonym)?;
         }
         Committer::Joiner { pseudonym, .. } => {
+            if !external_commit_allowed(view.effective) {
+                return Err(Denied::new("R-165", Reason::External));
+            }
             whole_name(view.effective, pseudonym)?;
             for (index, proposal) in proposals.iter().enumerate() {
                 external(proposal).map_err(|denied| denied.at(index))?;

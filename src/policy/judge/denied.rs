@@ -69,6 +69,9 @@ reasons! {
     /// A proposal that an external commit cannot hold (P-118).
     #[error("an external commit cannot hold this")]
     ExternalCommit = "external-commit";
+    /// The room takes no proposals, or no commits, from outside.
+    #[error("the room takes nothing from outside its group")]
+    External = "external";
     /// A group is not started afresh: its room is replaced by a new one.
     #[error("a group cannot be started afresh")]
     ReInit = "reinit";

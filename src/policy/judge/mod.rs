@@ -278,6 +278,13 @@ pub fn replay(view: View<'_>, waiting: &[Proposed<'_>]) -> (RoomState, Vec<usize
     (effective, gone.into_iter().collect())
 }
 
+/// The effective room after a restart: the room of the epoch, with all proposals that wait. They were judged when they
+/// were accepted, and are not judged again.
+#[must_use]
+pub fn assume(committed: &RoomState, waiting: &[Proposed<'_>]) -> RoomState {
+    bundle::assume(committed, waiting)
+}
+
 /// May this commit be, given all its proposals in their order?
 ///
 /// By value, authority is judged here; by reference it was when the proposal was accepted. The set as a whole must be

@@ -5,7 +5,7 @@ use crate::{codec::Wire, error::Fault, wire::*};
 
 #[test]
 fn safe_aad_and_dictionary_are_sorted_and_unique() {
-    // E-010, P-131, P-212
+    // E-010, E-050, P-131, P-212
     let aad = assert_strict::<SafeAad>(&hex("09 | 0020 02 a1a2 | 0040 01 b1"));
     assert_eq!(aad.get(0x0020), Some(&[0xA1, 0xA2][..]));
     assert_eq!(aad.get(0x0021), None);
@@ -16,12 +16,4 @@ fn safe_aad_and_dictionary_are_sorted_and_unique() {
     let fault = |text| AppDataDictionary::decode(&hex(text)).unwrap_err().fault;
     assert_eq!(fault("06 | 0002 00 | 0001 00"), Fault::Order);
     assert_eq!(fault("06 | 0001 00 | 0001 00"), Fault::Duplicate);
-}
-
-#[test]
-fn components_list() {
-    let list = assert_strict::<ComponentsList>(&hex("06 | 0022 0001 fafe"));
-    assert_eq!(list.iter().collect::<Vec<_>>(), [0x22, 1, 0xFAFE]);
-    assert!(list.contains(1) && !list.contains(2));
-    assert!(ComponentsList::decode(&hex("03 | 0022 00")).is_err());
 }

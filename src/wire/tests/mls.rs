@@ -2,7 +2,7 @@
 
 use openmls_rust_crypto::RustCrypto;
 
-use super::{assert_refused, assert_strict, hex};
+use super::{assert_refused, assert_strict, hex, opaque};
 use crate::{codec::Wire, error::Fault, wire::*};
 
 /// External sender 0 proposes to remove leaf 2 of group `g` in epoch 7, with an empty Safe AAD.
@@ -170,8 +170,26 @@ fn a_key_package_has_a_suite_and_a_name() {
 }
 
 #[test]
+fn codes_that_nobody_knows_are_kept() {
+    // E-062: GREASE in every list of the capabilities and among the extensions
+    let grease = KEY_PACKAGE.replace(
+        "00 00 00 00 00 | 01 0000000000000001 0000000000000002 | 00",
+        "02 0001 | 04 0001 0a0a | 02 1a1a | 02 2a2a | 04 0001 3a3a
+        01 0000000000000001 0000000000000002 | 04 4a4a 01 ff",
+    );
+    assert_ne!(grease, KEY_PACKAGE);
+    assert_strict::<KeyPackage>(&hex(&grease));
+    let credential = KEY_PACKAGE.replace("0001 01 62", "fafe 01 62");
+    assert_strict::<KeyPackage>(&hex(&credential));
+    let group_info = GROUP_INFO.replace("00 | 02 b1b2", "07 4a4a 01 ff fafe 00 | 02 b1b2");
+    assert_strict::<GroupInfo>(&hex(&group_info));
+    let proposal = PROPOSAL.replace("0003 00000002", "fafe 02 a1a2");
+    assert_strict::<PublicMessage>(&hex(&proposal));
+}
+
+#[test]
 fn the_four_ways_to_convey_a_tree() {
-    // T-001 … T-004
+    // T-001 … T-004, T-015: nothing follows
     let full = [hex("01"), hex(TREE)].concat();
     let RatchetTreeOption::Full(tree) = assert_strict(&full) else { panic!("not a tree") };
     assert_eq!(tree.as_bytes(), hex(TREE));
@@ -205,6 +223,11 @@ fn the_url_of_a_tree_is_https_to_a_domain() {
         "https://bob@a.example/",
         "https://bob:pass@a.example/",
         "https://a.example:x/",
+        "https://a.example:/",
+        "https://a.example:+443/",
+        "https://a.example:65536/",
+        "https://a.example/\\",
+        "https://a.example/<",
         "https://127.0.0.1/",
         "https://[::1]/",
         "https://a.example/#f",
@@ -219,8 +242,29 @@ fn the_url_of_a_tree_is_https_to_a_domain() {
 }
 
 #[test]
+fn the_domains_of_a_tree() {
+    // T-006, T-007
+    let bytes = opaque([opaque("a.example"), opaque("b.example")].concat());
+    let domains = assert_strict::<RatchetTreeSourceDomains>(&bytes);
+    assert!(domains.allows(&HttpsUrl::parse(b"https://b.example:8443/t").unwrap()));
+    assert!(!domains.allows(&HttpsUrl::parse(b"https://a.b.example/t").unwrap()));
+    assert_refused::<RatchetTreeSourceDomains>(&hex("00"), "ratchet_tree_source_domains");
+}
+
+#[test]
+fn a_tree_of_blanks_is_counted_before_it_is_made() {
+    // D-57
+    let blanks = |count| opaque(vec![0; count]);
+    assert!(RatchetTree::decode(&blanks(131_071)).is_ok());
+    let error = RatchetTree::decode(&blanks(131_072)).unwrap_err();
+    assert_eq!(error.fault, Fault::TooLarge { found: 131_072, limit: 131_071 });
+    assert_refused::<RatchetTree>(&hex("02 01 03"), "Node.node_type");
+    assert_refused::<RatchetTree>(&hex("01 02"), "ratchet_tree.node");
+}
+
+#[test]
 fn a_group_info_in_part() {
-    // T-008, T-009
+    // T-008 … T-010
     for (code, presence) in [
         ("00", RatchetTreePresence::None),
         ("01", RatchetTreePresence::Present),

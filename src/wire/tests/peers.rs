@@ -148,7 +148,11 @@ fn identifier_response() {
 #[test]
 fn abuse_report() {
     // P-231, P-232, P-235, Q-105, Q-106
-    let frank = Frank { server_frank: [9; 32], ciphersuite: 1, integrity_signature: hex("a1a2") };
+    let frank = Frank {
+        server_frank: [9; 32],
+        ciphersuite: CipherSuite(1),
+        integrity_signature: hex("a1a2"),
+    };
     let message = [hex("03 c1c2c3"), frank.encode(), hex("0000000000000005")].concat();
     let content = hex("c1c2c3");
     let message_read = AbusiveMessage { content, frank, accepted: Timestamp(5) };
@@ -189,21 +193,4 @@ fn pseudonymous_credential() {
     assert!(!link.verify(&crypto, suite, real.public(), &credential), "another pseudonym");
     let tbe = assert_strict::<IdentityLink>(&hex("02 a1a2 | 0001 01 61"));
     assert_eq!(tbe.signature, hex("a1a2"));
-}
-
-#[test]
-fn application_framing() {
-    // W-55
-    let text =
-        [opaque("Text/plain"), opaque([opaque("charset"), opaque("utf-8")].concat())].concat();
-    let media_type = assert_strict::<MediaType>(&text);
-    assert!(media_type.is("text/plain") && !media_type.is("text"));
-    assert_eq!(media_type.parameters, [("charset".to_owned(), "utf-8".to_owned())]);
-    let list = [text, MediaType::new("application/mimi-content").encode()].concat();
-    let list = assert_strict::<MediaTypeList>(&opaque(list));
-    assert_eq!(list.0[0], media_type);
-    assert!(list.0[1].parameters.is_empty());
-    let framed = [opaque("application/mimi-content"), hex("00 | 03 c1c2c3")].concat();
-    assert_eq!(assert_strict::<ApplicationFraming>(&framed).content, hex("c1c2c3"));
-    assert_eq!(assert_strict::<WireFormats>(&hex("04 0001 fafe")).0, [1, 0xFAFE]);
 }

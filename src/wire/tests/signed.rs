@@ -176,3 +176,32 @@ fn a_label_is_part_of_what_is_signed() {
         .verify_signature(SignatureScheme::ED25519, &content, signer.public(), &signature)
         .expect("the label with its prefix and length, then the content with its length");
 }
+
+#[test]
+fn keys_signatures_and_ciphertexts_of_any_length_are_refused_without_panic() {
+    let crypto = RustCrypto::default();
+    let (label, signer) = ("FrankingIntegrityTBS", signer(SUITE));
+    let good = labelled::sign(&signer, label, b"x").unwrap();
+    for suite in (1..=7).map(|code| CipherSuite(code).known().unwrap()) {
+        for length in 0..140 {
+            let octets = vec![4; length];
+            assert!(!labelled::verify(&crypto, suite, label, b"x", &octets, &good), "{length}");
+            assert!(
+                !labelled::verify(&crypto, suite, label, b"x", signer.public(), &octets),
+                "{length}"
+            );
+            let sealed = HpkeCiphertext { kem_output: octets.clone(), ciphertext: octets.clone() };
+            assert_eq!(
+                labelled::decrypt(&crypto, suite, &[7; 32], label, b"", &sealed),
+                None,
+                "{length}"
+            );
+            assert_eq!(
+                labelled::decrypt(&crypto, suite, &octets, label, b"", &sealed),
+                None,
+                "{length}"
+            );
+            let _ = labelled::encrypt(&crypto, suite, &octets, label, b"", b"x");
+        }
+    }
+}

@@ -23,7 +23,9 @@ use openmimi::{
     policy::{
         Action, BaseRoomPolicy, Bounds, Capability, Claim, Claims, Committed, Committer, JoinCode,
         PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange, RoleIndex, Roles, View,
-        judge_commit, judge_proposals, presets::Preset,
+        components::{JoinLinks, JoinLinksUpdate, OperationalParameters},
+        judge_commit, judge_proposals,
+        presets::Preset,
     },
     room::{
         ComponentId, ComponentOperation, Components, ParticipantList, ParticipantListUpdate,
@@ -209,6 +211,21 @@ impl Scene {
             ["component", id, hex] => {
                 self.others.push((ComponentId(number(id)), octets(hex)));
                 self.base.policy_component_ids.push(ComponentId(number(id)));
+            }
+            ["operational", field, value] => {
+                let mut parameters = OperationalParameters::default();
+                match field {
+                    "external_proposal_allowed" => {
+                        parameters.external_proposal_allowed = value == "true";
+                    }
+                    _ => parameters.external_commit_allowed = value == "true",
+                }
+                self.others.push((ComponentId::MLS_OPERATIONAL_POLICY, parameters.encode()));
+                self.base.policy_component_ids.push(ComponentId::MLS_OPERATIONAL_POLICY);
+            }
+            ["links", ref links @ ..] => {
+                let links = links.iter().map(|link| link.as_bytes().to_vec()).collect();
+                self.others.push((ComponentId::JOIN_LINKS, JoinLinks(links).encode()));
             }
             ["preauth", role, ref claims @ ..] => {
                 let claims = claims.iter().map(|claim| claim_of(claim)).collect();
@@ -504,6 +521,16 @@ impl Played {
                 let preauth = PreAuth { entries: vec![entry] };
                 vec![Deed::Component(ComponentId::PREAUTH_LIST, Some(preauth.encode()))]
             }
+            ["links", ref items @ ..] => {
+                let mut update = JoinLinksUpdate::default();
+                for item in items {
+                    match item.strip_prefix('-') {
+                        Some(place) => update.removed.push(place.parse().unwrap()),
+                        None => update.added.push(item.as_bytes().to_vec()),
+                    }
+                }
+                vec![Deed::Component(ComponentId::JOIN_LINKS, Some(update.encode()))]
+            }
             ["component", id, hex] => {
                 vec![Deed::Component(ComponentId(number(id)), Some(octets(hex)))]
             }
@@ -637,6 +664,9 @@ impl Played {
                 format!("{name}={}/{clients}", it.role)
             });
             lines.push(format!("{name} {}", line.collect::<Vec<_>>().join(" ")));
+            for link in room.policy::<JoinLinks>().unwrap_or_default().0 {
+                lines.push(format!("{name} link {}", String::from_utf8(link).unwrap()));
+            }
         }
         lines
     }

@@ -1,0 +1,126 @@
+//! A room across three providers, end to end, on real MLS: the example of draft-ietf-mimi-protocol-06, sections 3.1 to
+//! 3.6, and then a ban. Everybody has machines and a disk of its own; what passes between them is octets.
+//!
+//! ```sh
+//! cargo run --example clubhouse                 # each hop as it happens, and the room at the end
+//! cargo run --example clubhouse -- --mermaid    # the same as a Mermaid sequence diagram
+//! cargo run --example clubhouse -- --crash 7    # with a crash in each scene, chosen by the seed
+//! ```
+//!
+//! It exits with 1 if anything differs from what the flow promises.
+
+#![expect(unreachable_pub, reason = "the modules of an example are its own")]
+#![expect(clippy::disallowed_methods, reason = "an example has a clock")]
+
+mod crash;
+mod phone;
+mod server;
+mod story;
+mod trace;
+mod world;
+
+use std::process::ExitCode;
+
+use crash::{Crash, Schedule};
+use story::{Story, play};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => run(|story| print!("{}", story.world.trace.text())),
+        ["--mermaid"] => diagram(),
+        ["--crash", seed] => match seed.parse() {
+            Ok(seed) => with_crashes(seed),
+            Err(_) => usage(),
+        },
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: clubhouse [--mermaid | --crash SEED]");
+    ExitCode::from(2)
+}
+
+fn failed(story: &Story, broken: &str) -> ExitCode {
+    eprintln!("{}\nbroken promise: {broken}", story.world.trace.text());
+    ExitCode::FAILURE
+}
+
+fn run(show: impl FnOnce(&Story)) -> ExitCode {
+    let (story, _, kept) = play(|_| Schedule::Never);
+    if let Err(broken) = kept {
+        return failed(&story, &broken);
+    }
+    show(&story);
+    println!("\n{}", story.summary());
+    ExitCode::SUCCESS
+}
+
+fn diagram() -> ExitCode {
+    let (story, _, kept) = play(|_| Schedule::Never);
+    if let Err(broken) = kept {
+        return failed(&story, &broken);
+    }
+    print!("{}", story.world.trace.mermaid(&story.parties()));
+    ExitCode::SUCCESS
+}
+
+/// Once without a crash, to know the room that it has to end in and how many saves each scene has; then with a crash in
+/// each scene, at a save that the seed chooses.
+fn with_crashes(seed: u64) -> ExitCode {
+    let (plain, saves, kept) = play(|_| Schedule::Never);
+    if let Err(broken) = kept {
+        return failed(&plain, &broken);
+    }
+    let mut choice = Choice(seed);
+    let chosen: Vec<_> = saves.iter().map(|saves| choice.point(*saves)).collect();
+    let (story, _, kept) = play(|scene| {
+        chosen.get(scene).map_or(Schedule::Never, |(save, crash)| Schedule::Once(*save, *crash))
+    });
+    for (number, ((title, _), at)) in story::SCENES.iter().zip(&chosen).enumerate() {
+        let (save, crash) = at;
+        println!(
+            "scene {}: {title}: {crash:?} at save {} of {}",
+            number + 1,
+            save + 1,
+            saves[number]
+        );
+    }
+    if let Err(broken) = kept {
+        return failed(&story, &broken);
+    }
+    if story.summary() != plain.summary() {
+        return failed(
+            &story,
+            &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()),
+        );
+    }
+    println!(
+        "{} crashes, and the same room:\n\n{}",
+        story.world.plan.borrow().crashed,
+        story.summary()
+    );
+    ExitCode::SUCCESS
+}
+
+/// SplitMix64: the same choices for the same seed.
+struct Choice(u64);
+
+impl Choice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).expect("below a usize")
+    }
+
+    fn point(&mut self, saves: usize) -> (usize, Crash) {
+        (self.below(saves), Crash::ALL[self.below(Crash::ALL.len())])
+    }
+}

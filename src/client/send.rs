@@ -1,0 +1,139 @@
+//! Application messages: out.
+
+use openmls_traits::types::Ciphersuite;
+
+use super::{
+    Keys,
+    commit::hash,
+    outbox::{Entry, Stage, Token, Wish},
+    refusal::Refusal,
+    room::{Room, Tried},
+    state::{Draft, Reading, State},
+};
+use crate::{
+    codec::{Wire, write_bytes},
+    content::{self, MessageId},
+    env::{Crypto, Env},
+    error::Misuse,
+    franking,
+    machine::Step,
+    policy::may_send,
+    wire::{PrivateMessage, SubmitMessageRequest},
+};
+use tls_codec::Serialize as _;
+
+/// The media type of MIMI content, as application framing names it.
+pub(super) const MIMI_CONTENT: &[u8] = b"application/mimi-content";
+
+/// All that is encrypted: the content, under its media type if the room wants that (W-55).
+pub(super) fn framed(content: &[u8], reading: &Reading) -> Vec<u8> {
+    if !reading.framed {
+        return content.to_vec();
+    }
+    let mut framed = Vec::with_capacity(content.len() + 40);
+    write_bytes(&mut framed, MIMI_CONTENT);
+    // No parameters.
+    write_bytes(&mut framed, &[]);
+    write_bytes(&mut framed, content);
+    framed
+}
+
+impl Room {
+    /// Sends MIMI content to the room, and gives the message's ID.
+    ///
+    /// `content` names this user and this room in extensions 1 and 2
+    /// ([`content::Compose`](crate::content::Compose) does that). The ciphertext goes into the outbox, and is sent,
+    /// the same octets, until the hub answers: [`Room::answer_submit`]. If the hub finds its epoch too old, the same
+    /// content is encrypted again, so that its ID stays. The same token again changes nothing.
+    ///
+    /// # Errors
+    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak, or the
+    /// content is not MIMI content of this user in this room.
+    pub fn send<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        token: Token,
+        content: &[u8],
+    ) -> Result<Step<'_, Self, MessageId>, Refusal> {
+        let tried = self.try_send(env, token, content);
+        self.conclude(tried)
+    }
+
+    fn try_send<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        token: Token,
+        content: &[u8],
+    ) -> Tried<MessageId> {
+        let mut draft = Draft::of(&self.state);
+        let id = self.message_id(content)?;
+        if self.state.knows(token) {
+            return Ok((draft, id));
+        }
+        self.state.open()?;
+        if !self.is_member() {
+            return Err(Refusal::Busy);
+        }
+        if !self.state.waiting.is_empty() && self.state.own_commit().is_none() {
+            return Err(Refusal::CommitFirst);
+        }
+        if !may_send(&self.state.epoch.effective, &self.state.head.user) {
+            return Err(Refusal::MaySpeak);
+        }
+        let entry = self.encrypt(env, &self.state.clone(), token, content)?;
+        draft.send(entry);
+        Ok((draft, id))
+    }
+
+    /// The ID of a message of ours.
+    fn message_id(&self, content: &[u8]) -> Result<MessageId, Refusal> {
+        let invalid = |what| Refusal::Misuse(Misuse::Argument(what));
+        let message = content::Message::decode(content).map_err(|_| invalid("not MIMI content"))?;
+        let (user, room) = (self.state.head.user.as_str(), self.state.head.room.as_str());
+        if message.sender() != Some(user) || message.room() != Some(room) {
+            return Err(invalid("the content does not name this user and this room"));
+        }
+        message.id(user, room).map_err(|_| invalid("a URI is too long"))
+    }
+
+    /// Encrypts content for the current epoch.
+    pub(super) fn encrypt<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        state: &State,
+        token: Token,
+        content: &[u8],
+    ) -> Result<Entry, Refusal> {
+        let reading = Reading::of(&state.epoch.committed);
+        let data = framed(content, &reading);
+        let salt = content::Message::decode(content)
+            .map_err(|_| Misuse::Argument("not MIMI content"))?
+            .salt();
+        let tag = reading.agent.is_some().then(|| franking::tag(&salt.0, &data).0);
+        let signer = self.signer(env)?;
+        let epoch = self.member.group()?.epoch().as_u64();
+        let message = self
+            .member
+            .encrypt(env.crypto, &signer, tag, &data)?
+            .tls_serialize_detached()
+            .map_err(|_| Misuse::Crypto("a message does not encode"))?;
+        let request = SubmitMessageRequest {
+            app_message: PrivateMessage::decode(&message)?,
+            sending_uri: state.head.user.clone(),
+        };
+        Ok(Entry {
+            token,
+            wish: Wish::Message { content: content.to_vec() },
+            stage: Stage::Sent,
+            epoch,
+            hash: hash(&message),
+            proposals: 0,
+            body: request.encode(),
+        })
+    }
+
+    /// The suite of the group.
+    pub(super) fn suite(&self) -> Result<Ciphersuite, Refusal> {
+        Ok(self.member.group()?.ciphersuite())
+    }
+}

@@ -50,6 +50,9 @@ impl User {
     /// [`Limits::claim_again`](crate::env::Limits::claim_again) is answered with the same octets, until a Welcome
     /// shows that the answer has arrived.
     ///
+    /// Where the hub of the request's room is of this provider as well, ask `hub::Room::may_claim_keys` before:
+    /// nobody else has checked that the requester is in the room.
+    ///
     /// # Errors
     /// If the requester may not have them, or asks too much. The refusal knows its answer.
     pub fn claim<C: OpenMlsCrypto, K>(

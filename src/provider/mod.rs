@@ -21,6 +21,35 @@
 //!            User::revoke
 //! ```
 //!
+//! ```
+//! use openmimi::env::{Env, Limits, Timestamp};
+//! use openmimi::provider::{Action, Contact, Policy, Stance, User};
+//! use openmimi::testing::MemoryStore;
+//! use openmimi::uri::UserUri;
+//!
+//! let mut store = MemoryStore::new();
+//! let bob = UserUri::parse("mimi://b.example/u/bob")?;
+//! let founding = User::found(Limits::default(), Policy::default(), bob, Stance::Closed);
+//! store.save(b"bob", founding.changes())?;
+//! let (mut bob, _) = founding.apply();
+//!
+//! // Bob lets Alice add him to any room.
+//! let alice = Contact { user: UserUri::parse("mimi://a.example/u/alice")?, room: None };
+//! let env = Env { now: Timestamp(0), crypto: &(), keys: &() };
+//! let step = bob.grant(&env, &alice, &[])?;
+//! store.save(b"bob", step.changes())?;
+//! for action in step.apply().actions {
+//!     let Action::Send(letter) = action else { continue };
+//!     assert_eq!(letter.to.as_str(), "a.example");
+//!     // POST it to that provider's `updateConsent`; when it has answered 201:
+//!     let step = bob.sent(letter.number);
+//!     store.save(b"bob", step.changes())?;
+//!     assert_eq!(step.apply().actions, []);
+//! }
+//! assert_eq!(bob.backlog(), []);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # From KeyPackage to user
 //!
 //! A Welcome names KeyPackages, not users. To find the user, keep an index from KeyPackageRef to user beside the

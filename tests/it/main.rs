@@ -1,5 +1,8 @@
 //! The integration tests, one binary: two cores link it once.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod clubhouse;
 mod content;
 mod directory;
 mod follower;
@@ -9,6 +12,3 @@ mod identifier_query;
 mod kit;
 mod policy;
 mod provider;
-mod provider_consent;
-mod provider_crash;
-mod provider_support;

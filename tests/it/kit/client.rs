@@ -20,8 +20,7 @@ use openmls::{
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::OpenMlsProvider as _;
-use tls_codec::{Deserialize as _, DeserializeBytes as _, Serialize as _};
+use tls_codec::{Deserialize as _, DeserializeBytes as _};
 
 use super::{SUITE, domain, user};
 
@@ -311,7 +310,11 @@ impl Client {
     }
 
     /// An external commit from what the hub has given out. With `entry` its user joins the list in that role.
-    pub(crate) fn enter(&mut self, given: &GroupInfoRatchetTree, entry: Option<RoleIndex>) -> Bundle {
+    pub(crate) fn enter(
+        &mut self,
+        given: &GroupInfoRatchetTree,
+        entry: Option<RoleIndex>,
+    ) -> Bundle {
         let info = given.group_info.to_openmls();
         let RatchetTreeOption::Full(tree) = &given.ratchet_tree else { panic!("no tree") };
         let pending = given
@@ -582,7 +585,11 @@ fn fold_into<'a>(
     Ok(())
 }
 
-fn bundle(commit: &MlsMessageOut, welcome: Option<&Welcome>, info: &openmls::messages::group_info::GroupInfo) -> Bundle {
+fn bundle(
+    commit: &MlsMessageOut,
+    welcome: Option<&Welcome>,
+    info: &openmls::messages::group_info::GroupInfo,
+) -> Bundle {
     Bundle {
         commit: tls(commit),
         welcome: welcome.map(tls),
@@ -634,8 +641,7 @@ fn components_list(ids: &[u16]) -> Vec<u8> {
 fn leaf_dictionary(known: &[u16]) -> Extension {
     let mut dictionary = AppDataDictionary::new();
     dictionary.insert(ComponentId::APP_COMPONENTS.0, components_list(known));
-    dictionary
-        .insert(ComponentId::SAFE_AAD.0, components_list(&[ComponentId::FRANK_AAD.0]));
+    dictionary.insert(ComponentId::SAFE_AAD.0, components_list(&[ComponentId::FRANK_AAD.0]));
     Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))
 }
 

@@ -19,7 +19,7 @@ use openmls::prelude::OpenMlsCrypto as _;
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 
-use super::{Client, START, SUITE, client::extensions_of, domain, user};
+use super::{Client, START, SUITE, client::extensions_of, user};
 
 const ID: &[u8] = b"clubhouse";
 
@@ -89,28 +89,20 @@ impl Hub {
     /// A refusal is to leave no trace.
     pub(crate) fn drill<R, E: std::fmt::Debug>(
         &mut self,
-        step: impl for<'m> Fn(
-            &'m mut Room,
-            &Env<'_, RustCrypto, Keys>,
-        ) -> Result<Step<'m, Room, R>, E>,
+        step: impl for<'m> Fn(&'m mut Room, &Env<'_, RustCrypto, Keys>) -> Result<Step<'m, Room, R>, E>,
     ) -> Result<R, E> {
         self.check();
         let Self { room, store, keys, crypto, now, limits, actions, .. } = self;
         let env = Env { now: *now, crypto, keys };
-        let stored = |store: &MemoryStore| {
-            Room::restore(&store.load(ID).unwrap(), limits).unwrap()
-        };
+        let stored = |store: &MemoryStore| Room::restore(&store.load(ID).unwrap(), limits).unwrap();
         let (before, before_store) = (picture(room), store.clone());
 
         // Dropped before anything is saved.
-        match step(room, &env) {
-            Ok(tried) => drop(tried),
-            Err(refusal) => {
-                assert_eq!(picture(room), before, "a refusal leaves no trace");
-                let again = step(&mut stored(store), &env).map(drop).unwrap_err();
-                assert_eq!(format!("{refusal:?}"), format!("{again:?}"), "restored refuses alike");
-                return Err(refusal);
-            }
+        if let Err(refusal) = step(room, &env).map(drop) {
+            assert_eq!(picture(room), before, "a refusal leaves no trace");
+            let again = step(&mut stored(store), &env).map(drop).unwrap_err();
+            assert_eq!(format!("{refusal:?}"), format!("{again:?}"), "restored refuses alike");
+            return Err(refusal);
         }
         assert_eq!(picture(room), before, "a dropped step never happened");
 
@@ -234,8 +226,7 @@ impl Hub {
     /// What a provider is owed, as the body of a notification.
     pub(crate) fn notification(&self, provider: &Domain) -> Option<(Vec<u8>, u64)> {
         let (_, events) = self.room.backlog().find(|(whom, _)| *whom == provider)?;
-        let records: Vec<&[u8]> =
-            events.clone().map(|event| self.body(event).unwrap()).collect();
+        let records: Vec<&[u8]> = events.clone().map(|event| self.body(event).unwrap()).collect();
         Some((Event::notification(provider, records).unwrap(), events.end - 1))
     }
 

@@ -1,7 +1,7 @@
 //! Rooms of real clients on a hub whose every step is a crash drill, and properly signed forgeries.
 
 // The benchmarks use a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod client;
 mod forge;
@@ -14,7 +14,10 @@ use openmimi::{
 use openmls::prelude::Ciphersuite;
 
 pub(crate) use self::{
-    client::{Bundle, Client, Read, add, component_update, external_sender, list_update, remove, tls},
+    client::{
+        Bundle, Client, add, component_update, extensions_of, external_sender, list_update, remove,
+        tls,
+    },
     forge::{Forge, by_reference, by_value, references_of},
     hub::{Hub, World, signing_key},
 };

@@ -9,7 +9,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use super::provider_support::*;
+use super::support::*;
 
 const BOB: &[u8] = b"bob";
 

@@ -6,7 +6,7 @@ use openmimi::{
     machine::{Outcome, Records, Step},
     provider::{
         Action, ClaimFault, ConsentEndpoint, ConsentFault, Contact, Decision, Grant, Letter,
-        Policy, Stance, Unfit, User, consent_unknown,
+        Policy, Stance, Unfit, User, Verdict, consent_unknown,
     },
     testing::MemoryStore,
     uri::{RoomUri, UserUri},
@@ -16,8 +16,9 @@ use openmimi::{
     },
 };
 use openmls_rust_crypto::RustCrypto;
+use proptest::prelude::*;
 
-use super::provider_support::*;
+use super::support::*;
 
 fn contact(name: &str, room: Option<&RoomUri>) -> Contact {
     Contact { user: user(name), room: room.cloned() }
@@ -184,7 +185,7 @@ fn p_200_p_213_a_request_is_asked_shown_granted_and_told() {
     assert_eq!(alice.user.asked().collect::<Vec<_>>(), [&for_bob]);
 
     assert_eq!(alice.send_to(&mut bob), [Action::Requested(for_alice.clone())]);
-    assert_eq!(bob.requests(), [for_alice.clone()]);
+    assert_eq!(bob.requests(), std::slice::from_ref(&for_alice));
     assert_eq!(bob.user.backlog(), [Action::Requested(for_alice.clone())]);
     assert_eq!(bob.letters(), [], "P-213: no more than a receipt");
 
@@ -485,4 +486,31 @@ fn an_open_user_consents_without_being_asked() {
     assert_eq!(bob.requests(), []);
     bob.send_to(&mut alice);
     assert_eq!(alice.told(), [(contact("bob@b.example", None), Grant::Given(Vec::new()))]);
+}
+
+proptest! {
+    /// P-215, by a model: of all that was said, the last that covers the room holds, else the stance.
+    #[test]
+    fn the_last_word_that_covers_a_room_holds(
+        open in any::<bool>(),
+        said in proptest::collection::vec((0..3_usize, any::<bool>()), 0..12),
+    ) {
+        let rooms = [None, Some(x()), Some(y())];
+        let stance = if open { Stance::Open } else { Stance::Closed };
+        let founding =
+            User::found(Limits::default(), Policy::default(), user("bob@b.example"), stance);
+        let mut bob = founding.apply().0;
+        for (room, grants) in &said {
+            let requester = contact("alice@a.example", rooms[*room].as_ref());
+            let decision = if *grants { Decision::Grant } else { Decision::Revoke };
+            settle(bob.decide(&requester, decision).unwrap());
+        }
+        for (index, room) in rooms.iter().enumerate() {
+            let covers = |it: &&(usize, bool)| it.0 == 0 || it.0 == index;
+            let expected = said.iter().rev().find(covers).map_or(open, |(_, grants)| *grants);
+            let verdict = bob.verdict(&user("alice@a.example"), room.as_ref());
+            prop_assert_eq!(verdict == Verdict::Given, expected, "{:?}", room);
+            prop_assert_eq!(bob.verdict(&user("amy@a.example"), room.as_ref()) == Verdict::Given, open);
+        }
+    }
 }

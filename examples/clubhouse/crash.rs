@@ -55,8 +55,9 @@ impl Plan {
         let crash = match self.schedule {
             Schedule::Never => None,
             Schedule::Once(at, crash) => (at == here).then_some(crash),
-            Schedule::Often(start) => {
-                Crash::ALL.get((here + start) % (Crash::ALL.len() + 1)).copied()
+            Schedule::Often(seed) => {
+                let mut choice = Choice(seed ^ (self.crashed as u64) << 32 ^ (here as u64) << 16);
+                Crash::ALL.get(choice.below(2 * Crash::ALL.len())).copied()
             }
         }?;
         self.crashed += 1;

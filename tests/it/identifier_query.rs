@@ -15,7 +15,7 @@ use openmimi::{
     },
 };
 
-use crate::provider_support::user;
+use crate::provider::support::user;
 
 fn field(name: FieldName, value: &str, searchable: Searchable) -> Field {
     Field { name, value: value.into(), searchable, shared: false }

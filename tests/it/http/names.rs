@@ -12,7 +12,7 @@ use openmls_rust_crypto::RustCrypto;
 use super::support::{
     accept, addressee, asset, claim, clubhouse, consent, directory, provider, query, send, status,
 };
-use crate::provider_support::{NOW, domain, env, room, user};
+use crate::provider::support::{NOW, domain, env, room, user};
 
 /// An update of the clubhouse, from b.example to a.example.
 fn update() -> Request<Vec<u8>> {

@@ -18,7 +18,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use crate::provider_support::{NOW, domain, env, room, user};
+use crate::provider::support::{NOW, domain, env, room, user};
 
 /// A room at a.example.
 pub(crate) fn clubhouse() -> RoomUri {

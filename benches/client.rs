@@ -1,6 +1,8 @@
 //! What a client's step costs: `cargo bench --bench client`. The table in the documentation of `openmimi::client` is
 //! from here.
 
+#![allow(missing_docs, reason = "criterion's macro makes a function without")]
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -120,7 +122,7 @@ struct World {
 fn world(members: usize) -> World {
     let pair = SignatureKeyPair::new(CS.signature_algorithm()).expect("a key");
     let hub_keys = hub::Keys::new(pair.to_public_vec(), Box::new(pair), [7; 32]);
-    let (mut alice, mut bob) = (Party::new(0), Party::new(1));
+    let (alice, mut bob) = (Party::new(0), Party::new(1));
     let wish = Wish {
         room: room(),
         creator: alice.user.clone(),
@@ -151,7 +153,6 @@ fn world(members: usize) -> World {
         panic!("a Welcome")
     };
     let (mut room_b, mut bobs) = join(&bob, welcome, &room_a, &limits);
-    alice.device.signature_key();
 
     let mut figures = (0, 0, 0);
     for token in 2..5 {

@@ -230,7 +230,7 @@ fn d05_the_hub_proposes_what_its_role_allows_and_nothing_else() {
     let FanoutEvent::Proposals { first: second, .. } = remove.event else { panic!() };
     let bundle = FanoutMessage {
         timestamp: ban.timestamp,
-        event: FanoutEvent::Proposals { first: second, more: vec![first] },
+        event: FanoutEvent::Proposals { first, more: vec![second] },
     };
     hub.log.push(bundle);
     alice.catch_up(&hub);

@@ -143,12 +143,24 @@ pub struct Limits {
     pub claims_for: u64,
     /// Milliseconds for which a claim that comes again, octet for octet, gets the first answer.
     pub claim_again: u64,
-    /// Scopes of consent that one user has an entry for, asked or decided.
+    /// Consents that one user has decided; as many that it is asked for, that it asks for, and letters about them.
     pub consents: usize,
+    /// Consents of others, with KeyPackages, that wait for a client of the user to take them.
+    pub consents_told: usize,
     /// Octets of the events that a follower holds back in one room because a commit before them is missing.
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
     pub held_for: u64,
+    /// Octets of another provider's directory document. Ten templates take 1 KB.
+    pub directory: usize,
+    /// Milliseconds that another server can have us wait by `Retry-After` (D-09).
+    pub retry_after: u64,
+    /// Elements of one identifier query.
+    pub query_elements: usize,
+    /// Octets of one value, or of one field name, in an identifier query.
+    pub query_value: usize,
+    /// Profiles in one answer to an identifier query.
+    pub found: usize,
 }
 
 impl Default for Limits {
@@ -178,8 +190,14 @@ impl Default for Limits {
             claims_for: 24 * 60 * 60 * 1000,
             claim_again: 60 * 1000,
             consents: 4096,
+            consents_told: 256,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
+            directory: 64 << 10,
+            retry_after: 24 * 60 * 60 * 1000,
+            query_elements: 16,
+            query_value: 256,
+            found: 50,
         }
     }
 }

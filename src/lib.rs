@@ -56,6 +56,7 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
+//! | `http` | requests and responses as values of the `http` crate: directory, headers, status codes |
 //! | `testing` | an in-memory store that can fail, and the conformance suite that a real store has to pass |
 //! | `js` | clock and randomness of a JavaScript host for openmls on `wasm32-unknown-unknown` |
 
@@ -67,6 +68,8 @@ pub mod env;
 pub mod error;
 pub mod follower;
 pub mod franking;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod hub;
 pub mod machine;
 mod pieces;

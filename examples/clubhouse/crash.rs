@@ -27,14 +27,24 @@ impl Crash {
         [Self::BeforeSave, Self::SaveLost, Self::SaveLanded, Self::NotApplied, Self::NotSent];
 }
 
-/// Counts the points at which a crash may come, and lets one come at some of them.
+/// At which saves of a scene to crash.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Schedule {
+    /// At none.
+    #[default]
+    Never,
+    /// At this one.
+    Once(usize, Crash),
+    /// At five of six, each time in another way; the number says with which way to start.
+    Often(usize),
+}
+
+/// Counts the saves of a scene, and lets crashes come as scheduled.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Saves so far in this scene.
     pub saves: usize,
-    /// The save at which to crash, and how.
-    pub at: Option<(usize, Crash)>,
-    /// Crashes so far.
+    pub schedule: Schedule,
+    /// Crashes so far, in all scenes.
     pub crashed: usize,
 }
 
@@ -42,7 +52,13 @@ impl Plan {
     fn next(&mut self) -> Option<Crash> {
         let here = self.saves;
         self.saves += 1;
-        let crash = self.at.filter(|(at, _)| *at == here).map(|(_, crash)| crash)?;
+        let crash = match self.schedule {
+            Schedule::Never => None,
+            Schedule::Once(at, crash) => (at == here).then_some(crash),
+            Schedule::Often(start) => {
+                Crash::ALL.get((here + start) % (Crash::ALL.len() + 1)).copied()
+            }
+        }?;
         self.crashed += 1;
         Some(crash)
     }

@@ -21,7 +21,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use crash::Crash;
+use crash::{Crash, Schedule};
 use story::{Story, play};
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn failed(story: &Story, broken: &str) -> ExitCode {
 }
 
 fn run(show: impl FnOnce(&Story)) -> ExitCode {
-    let (story, _, kept) = play(|_| None);
+    let (story, _, kept) = play(|_| Schedule::Never);
     if let Err(broken) = kept {
         return failed(&story, &broken);
     }
@@ -59,7 +59,7 @@ fn run(show: impl FnOnce(&Story)) -> ExitCode {
 }
 
 fn diagram() -> ExitCode {
-    let (story, _, kept) = play(|_| None);
+    let (story, _, kept) = play(|_| Schedule::Never);
     if let Err(broken) = kept {
         return failed(&story, &broken);
     }
@@ -70,22 +70,23 @@ fn diagram() -> ExitCode {
 /// Once without a crash, to know the room that it has to end in and how many saves each scene has; then with a crash in
 /// each scene, at a save that the seed chooses.
 fn with_crashes(seed: u64) -> ExitCode {
-    let (plain, saves, kept) = play(|_| None);
+    let (plain, saves, kept) = play(|_| Schedule::Never);
     if let Err(broken) = kept {
         return failed(&plain, &broken);
     }
     let mut choice = Choice(seed);
     let chosen: Vec<_> = saves.iter().map(|saves| choice.point(*saves)).collect();
-    let (story, _, kept) = play(|scene| chosen.get(scene).copied().flatten());
+    let (story, _, kept) = play(|scene| {
+        chosen.get(scene).map_or(Schedule::Never, |(save, crash)| Schedule::Once(*save, *crash))
+    });
     for (number, ((title, _), at)) in story::SCENES.iter().zip(&chosen).enumerate() {
-        if let Some((save, crash)) = at {
-            println!(
-                "scene {}: {title}: {crash:?} at save {} of {}",
-                number + 1,
-                save + 1,
-                saves[number]
-            );
-        }
+        let (save, crash) = at;
+        println!(
+            "scene {}: {title}: {crash:?} at save {} of {}",
+            number + 1,
+            save + 1,
+            saves[number]
+        );
     }
     if let Err(broken) = kept {
         return failed(&story, &broken);
@@ -119,7 +120,7 @@ impl Choice {
         usize::try_from(self.next() % bound as u64).expect("below a usize")
     }
 
-    fn point(&mut self, saves: usize) -> Option<(usize, Crash)> {
-        (saves > 0).then(|| (self.below(saves), Crash::ALL[self.below(Crash::ALL.len())]))
+    fn point(&mut self, saves: usize) -> (usize, Crash) {
+        (self.below(saves), Crash::ALL[self.below(Crash::ALL.len())])
     }
 }

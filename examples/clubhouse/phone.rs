@@ -20,7 +20,7 @@ use openmimi::{
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::{random::OpenMlsRand, types::Ciphersuite};
 
-use crate::{
+use super::{
     crash::{Disk, Halt, Plan},
     server::{Endpoint, Reply},
     world::{World, signing_key},

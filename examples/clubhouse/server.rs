@@ -14,7 +14,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use crate::crash::{Disk, Halt, Plan};
+use super::crash::{Disk, Halt, Plan};
 
 /// An endpoint with what stands in its path.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use openmimi::{
     wire::{ClientMaterial, GroupInfoAnswer},
 };
 
-use crate::{phone::SUITE, world::World};
+use super::{crash::Schedule, phone::SUITE, world::World};
 
 pub const ALICE: &str = "mimi://a.example/u/alice";
 pub const BOB: &str = "mimi://b.example/u/bob";
@@ -283,10 +283,8 @@ impl Story {
     }
 }
 
-/// Plays all scenes. `crash` says at which save of a scene to crash, and how; it is told how many saves it had.
-pub fn play(
-    mut crash: impl FnMut(usize) -> Option<(usize, crate::crash::Crash)>,
-) -> (Story, Vec<usize>, Result<(), Broken>) {
+/// Plays all scenes; `crash` says when to crash in each one. Gives the number of saves of each scene, too.
+pub fn play(crash: impl Fn(usize) -> Schedule) -> (Story, Vec<usize>, Result<(), Broken>) {
     let mut story = Story::new();
     let mut saves = Vec::new();
     for (number, (title, scene)) in SCENES.iter().enumerate() {
@@ -294,7 +292,7 @@ pub fn play(
         {
             let mut plan = story.world.plan.borrow_mut();
             plan.saves = 0;
-            plan.at = crash(number);
+            plan.schedule = crash(number);
         }
         let kept = scene(&mut story);
         saves.push(story.world.plan.borrow().saves);

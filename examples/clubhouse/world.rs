@@ -17,7 +17,7 @@ use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 use openmls_traits::types::SignatureScheme;
 
-use crate::{
+use super::{
     crash::Plan,
     phone::Phone,
     server::{Endpoint, Reply, Server, Step},

@@ -295,9 +295,10 @@ impl Diff {
     pub(super) fn encode(&self) -> (usize, Vec<u8>) {
         let mut octets = write(&self.0);
         let context = write(self.0.group_context());
+        // It stands near the end: only two hashes and a leaf follow it.
         let at = octets
             .windows(context.len())
-            .position(|window| window == context)
+            .rposition(|window| window == context)
             .expect("postcard writes a field as it writes the value alone");
         octets.drain(at..at + context.len());
         (at, octets)

@@ -122,7 +122,7 @@ pub(super) struct RawCommit {
 /// A proposal of a commit.
 #[derive(Debug)]
 pub(super) enum RawOrRef {
-    Value(RawProposal),
+    Value(Box<RawProposal>),
     Reference(Vec<u8>),
 }
 
@@ -192,7 +192,7 @@ fn read_commit(reader: &mut Reader<'_>) -> Result<RawCommit, DecodeError> {
     let proposals = reader.vec("Commit.proposals", |reader| {
         let start = reader.clone();
         match reader.u8("ProposalOrRef.type")? {
-            1 => read_proposal(reader).map(RawOrRef::Value),
+            1 => read_proposal(reader).map(Box::new).map(RawOrRef::Value),
             2 => Ok(RawOrRef::Reference(reader.bytes("ProposalOrRef.reference")?.to_vec())),
             other => Err(start.error("ProposalOrRef.type", Fault::Code(other.into()))),
         }

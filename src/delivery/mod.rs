@@ -25,6 +25,7 @@ pub(crate) mod external;
 mod frame;
 mod group_info;
 mod ledger;
+mod listed;
 mod patch;
 mod propose;
 mod records;

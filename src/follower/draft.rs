@@ -7,32 +7,28 @@ use std::{
 
 use super::{
     Action,
-    notice::{Event, Kind, Notice},
-    refusal::Fault,
     room::{Room, Staged},
     state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place, gaps},
 };
 use crate::{
-    env::Timestamp,
     machine::Changes,
-    provider::Owner,
     uri::{ClientUri, UserUri},
     wire::KeyPackageRef,
 };
 
 /// How a step is put together. It reads the room through its own changes, and settles nothing.
 pub(super) struct Draft<'a> {
-    room: &'a Room,
-    head: Head,
+    pub(super) room: &'a Room,
+    pub(super) head: Head,
     /// Records without a place below.
-    edits: Vec<Edit>,
+    pub(super) edits: Vec<Edit>,
     members: BTreeMap<u64, Option<Member>>,
-    held: BTreeMap<u64, Option<Held>>,
+    pub(super) held: BTreeMap<u64, Option<Held>>,
     joining: BTreeMap<ClientUri, Option<Joining>>,
     blocked: BTreeMap<UserUri, bool>,
     audiences: BTreeMap<u64, Audience>,
-    seen: BTreeSet<Hash>,
-    missing: Vec<Range<u64>>,
+    pub(super) seen: BTreeSet<Hash>,
+    pub(super) missing: Vec<Range<u64>>,
 }
 
 impl<'a> Draft<'a> {
@@ -52,7 +48,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The members as they would be.
-    fn members(&self) -> impl Iterator<Item = (u64, &Member)> {
+    pub(super) fn members(&self) -> impl Iterator<Item = (u64, &Member)> {
         now(&self.room.state.members, &self.members).map(|(number, member)| (*number, member))
     }
 
@@ -69,15 +65,15 @@ impl<'a> Draft<'a> {
         self.members.get(&number).map_or_else(before, Option::as_ref)
     }
 
-    fn joining(&self) -> impl Iterator<Item = (&ClientUri, &Joining)> {
+    pub(super) fn joining(&self) -> impl Iterator<Item = (&ClientUri, &Joining)> {
         now(&self.room.state.joining, &self.joining)
     }
 
-    fn held(&self) -> impl Iterator<Item = (&u64, &Held)> {
+    pub(super) fn held(&self) -> impl Iterator<Item = (&u64, &Held)> {
         now(&self.room.state.held, &self.held)
     }
 
-    fn is_blocked(&self, user: &UserUri) -> bool {
+    pub(super) fn is_blocked(&self, user: &UserUri) -> bool {
         let before = || self.room.state.blocked.contains(user);
         self.blocked.get(user).copied().unwrap_or_else(before)
     }
@@ -156,7 +152,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The client whose external commit this is, is a member from here on.
-    fn admit(&mut self, commit: &Hash) {
+    pub(super) fn admit(&mut self, commit: &Hash) {
         let joiner = self.joining().find(|(_, it)| it.commit == *commit);
         if let Some((client, joining)) = joiner {
             let (client, user) = (client.clone(), joining.user.clone());
@@ -164,174 +160,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes in all events of a notification, or refuses it whole.
-    pub(super) fn notify(
-        &mut self,
-        now: Timestamp,
-        notice: &Notice,
-        owners: &BTreeMap<KeyPackageRef, Owner>,
-    ) -> Result<(), Fault> {
-        if !self.is_new(notice.hash()) {
-            return Ok(());
-        }
-        for event in notice.events() {
-            // A hub may put events that it has sent before into a new body.
-            if notice.events().len() > 1 && !self.is_new(event.hash) {
-                continue;
-            }
-            match &event.kind {
-                Kind::Welcome(references) => self.welcome(event, references, owners),
-                Kind::Application(place) | Kind::Proposal(place) | Kind::Commit(place, _) => {
-                    if self.head.place.as_ref().is_some_and(|here| here.is_before(place)) {
-                        self.hold(now, event, place)?;
-                    } else {
-                        // A handshake is of the current epoch: now it is known what may go before it.
-                        if !matches!(event.kind, Kind::Application(_)) {
-                            self.advance(place.clone());
-                            self.release();
-                        }
-                        self.pass_on(&event.kind, &event.bytes);
-                        self.release();
-                    }
-                }
-            }
-        }
-        self.forget_seen();
-        Ok(())
-    }
-
-    /// Marks something as seen, unless it was.
-    fn is_new(&mut self, hash: Hash) -> bool {
-        if self.room.state.has_seen(&hash) || !self.seen.insert(hash) {
-            return false;
-        }
-        self.edits.push(Edit::Seen(self.head.next_seen, Some(hash)));
-        self.head.next_seen += 1;
-        true
-    }
-
-    /// Keeps what is remembered within bounds, oldest out first.
-    fn forget_seen(&mut self) {
-        let excess = (self.room.state.seen.len() + self.seen.len())
-            .saturating_sub(self.room.limits.notified);
-        let old = self.room.state.seen.keys().take(excess);
-        self.edits.extend(old.map(|number| Edit::Seen(*number, None)));
-    }
-
-    /// Routes a Welcome to the clients whose KeyPackages it names, and to nobody else (P-009, P-092). A KeyPackage
-    /// that was claimed for another room leads nowhere (P-071, D-68).
-    fn welcome(
-        &mut self,
-        event: &Event,
-        references: &[KeyPackageRef],
-        owners: &BTreeMap<KeyPackageRef, Owner>,
-    ) {
-        let room = &self.room.state.head.room;
-        let routed = references.iter().filter_map(|reference| {
-            let owner = owners.get(reference)?;
-            let here = owner.room.as_ref().is_none_or(|it| it == room);
-            here.then(|| (reference.clone(), owner.clone()))
-        });
-        let routed: Vec<(KeyPackageRef, Owner)> = routed.collect();
-        if routed.is_empty() {
-            return;
-        }
-        let mut members = BTreeSet::new();
-        let mut routes = Vec::new();
-        for (reference, owner) in routed {
-            members.insert(self.join(owner.client, owner.user));
-            routes.push(reference);
-        }
-        self.append(&event.bytes, Some(Audience::Only(members, routes)));
-        // It does not say of which epoch it is; the next handshake does.
-        self.head.place = None;
-    }
-
-    /// Puts an event of a later epoch aside, within bounds.
-    fn hold(&mut self, now: Timestamp, event: &Event, place: &Place) -> Result<(), Fault> {
-        let limits = &self.room.limits;
-        let octets: usize = self.held().map(|(_, it)| it.bytes.len()).sum();
-        if self.held().count() >= limits.early
-            || octets.saturating_add(event.bytes.len()) > limits.held
-        {
-            return Err(Fault::TooEarly);
-        }
-        let until = now.plus(limits.held_for);
-        let held = Held { place: place.clone(), until, bytes: event.bytes.clone() };
-        self.held.insert(self.head.next_held, Some(held));
-        self.head.next_held += 1;
-        Ok(())
-    }
-
-    /// Gives an event that is in its turn, or late, to the members.
-    fn pass_on(&mut self, kind: &Kind, bytes: &[u8]) {
-        match kind {
-            Kind::Welcome(_) => {}
-            Kind::Application(_) => {
-                let withheld = self.members().filter(|(_, it)| self.is_blocked(&it.user));
-                let withheld: BTreeSet<u64> = withheld.map(|(number, _)| number).collect();
-                let audience = (!withheld.is_empty()).then_some(Audience::Without(withheld));
-                self.append(bytes, audience);
-            }
-            Kind::Proposal(_) => self.append(bytes, None),
-            Kind::Commit(place, commit) => {
-                // The joiner gets its own commit: it needs what is stapled to it.
-                self.admit(commit);
-                self.append(bytes, None);
-                self.advance(place.next());
-            }
-        }
-    }
-
-    /// The group is known to be here, unless it is known to be further.
-    fn advance(&mut self, place: Place) {
-        let further = |here: &Place| here.group == place.group && place.epoch <= here.epoch;
-        if !self.head.place.as_ref().is_some_and(further) {
-            self.head.place = Some(place);
-        }
-    }
-
-    /// Passes on what was held back, as far as it is its turn: by epoch, then as it came.
-    fn release(&mut self) {
-        while let Some(number) = self.next_in_turn() {
-            let held = now(&self.room.state.held, &self.held)
-                .find(|(it, _)| **it == number)
-                .map(|(_, held)| held.clone());
-            self.held.insert(number, None);
-            // What is held was read before it was put aside.
-            if let Some(event) = held.and_then(|held| Event::read(&held.bytes)) {
-                self.pass_on(&event.kind, &event.bytes);
-            }
-        }
-    }
-
-    fn next_in_turn(&self) -> Option<u64> {
-        let here = self.head.place.as_ref()?;
-        self.held()
-            .filter(|(_, it)| it.place.group == here.group && it.place.epoch <= here.epoch)
-            .min_by_key(|(number, it)| (it.place.epoch, **number))
-            .map(|(number, _)| *number)
-    }
-
-    pub(super) fn timeout(&mut self, now: Timestamp) {
-        let stale = self.joining().filter(|(_, it)| it.until <= now);
-        let stale: Vec<ClientUri> = stale.map(|(client, _)| client.clone()).collect();
-        stale.into_iter().for_each(|client| self.stop_joining(&client));
-        loop {
-            let late = self.held().filter(|(_, it)| it.until <= now);
-            let first = late.min_by_key(|(number, it)| (it.place.epoch, **number));
-            let Some((_, held)) = first else { break };
-            let place = held.place.clone();
-            if let Some(here) = self.head.place.as_ref().filter(|it| it.group == place.group) {
-                self.missing.push(here.epoch..place.epoch);
-            }
-            self.head.place = Some(place);
-            self.release();
-        }
-    }
-
     /// Adds an event to the log, if somebody is to get it.
-    fn append(&mut self, bytes: &[u8], audience: Option<Audience>) {
+    pub(super) fn append(&mut self, bytes: &[u8], audience: Option<Audience>) {
         let somebody =
             self.members().any(|(number, _)| audience.as_ref().is_none_or(|it| it.has(number)));
         if !somebody {

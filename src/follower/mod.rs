@@ -18,9 +18,11 @@
 //!
 //! It holds neither the ratchet tree nor the participant list. A client gets events from the Welcome that is routed to
 //! it, or its own accepted external commit, until it says that it is out ([`Room::left`]), and drops what it cannot
-//! use. Whom to withhold application messages from, somebody has to say ([`Room::block`]). It verifies no signature:
+//! use. Events that overtake a client's Welcome go to the other clients only: if a commit is among them, that client
+//! falls behind and joins again from outside. Whom to withhold application messages from, somebody has to say ([`Room::block`]). It verifies no signature:
 //! clients do. A hub or a follower that delays or withholds events is noticed by clients alone (D-28).
 
+mod arrival;
 mod draft;
 mod notice;
 mod refusal;
@@ -41,7 +43,7 @@ use crate::{
     wire::KeyPackageRef,
 };
 
-/// What a follower does next. All but [`Action::Missing`] can be derived again: [`Room::backlog`].
+/// What a follower does next, in this order. All but [`Action::Missing`] can be derived again: [`Room::backlog`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Read these events and give them to the client, in order; then [`Room::acknowledged`].

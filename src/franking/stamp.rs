@@ -1,15 +1,16 @@
 //! The hub's side.
 
 use hmac::Mac as _;
-use openmls_traits::signatures::Signer;
+use openmls_traits::{crypto::OpenMlsCrypto, signatures::Signer};
 
 use super::{
     Context, Tag,
-    evidence::{LABEL, mac},
+    evidence::{LABEL, is_signed, mac, tag},
 };
 use crate::{
     error::Misuse,
-    wire::{CipherSuite, Frank, labelled},
+    uri::{RoomUri, UserUri},
+    wire::{AbusiveMessage, CipherSuite, Frank, labelled},
 };
 
 /// Stamps a message that the hub has accepted (P-141, P-142).
@@ -53,4 +54,26 @@ pub fn recognise<S: AsRef<[u8]>>(
     secrets
         .into_iter()
         .any(|secret| mac(secret.as_ref(), [&tag.0, &context]).verify_slice(server_frank).is_ok())
+}
+
+/// Whether a reported message is one that this hub has stamped, of this sender, in this room, at the reported time
+/// (P-234).
+///
+/// `salt`, sender and room are what the reported content says; `agent_key` is the public key of the room's franking
+/// agent at that time. The report itself is worth no more than its reporter's word: whether the alleged abuser is the
+/// sender is for the caller to compare.
+#[must_use]
+pub fn is_genuine<S: AsRef<[u8]>>(
+    crypto: &impl OpenMlsCrypto,
+    secrets: impl IntoIterator<Item = S>,
+    agent_key: &[u8],
+    reported: &AbusiveMessage,
+    salt: &[u8],
+    sender: &UserUri,
+    room: &RoomUri,
+) -> bool {
+    let tag = tag(salt, &reported.content);
+    let context = Context { sender, room, accepted: reported.accepted };
+    recognise(secrets, &tag, &context, &reported.frank.server_frank)
+        && is_signed(crypto, &reported.frank, &context, agent_key)
 }

@@ -202,6 +202,38 @@ fn the_hub_recognises_its_stamp_by_any_of_its_secrets() {
 }
 
 #[test]
+fn a_report_is_genuine_only_as_a_whole() {
+    // P-234, D-97
+    let world = World::new();
+    let reported = AbusiveMessage {
+        content: world.content.clone(),
+        frank: world.frank.clone().unwrap(),
+        accepted: world.accepted,
+    };
+    let genuine = |reported: &AbusiveMessage, salt: &[u8], sender: &UserUri, room: &RoomUri| {
+        let (crypto, key) = (RustCrypto::default(), hex(AGENT_KEY));
+        is_genuine(&crypto, [secret()], &key, reported, salt, sender, room)
+    };
+    let (salt, sender) = (&world.salt, &world.sender);
+    assert!(genuine(&reported, salt, sender, &room()));
+    assert!(!genuine(&reported, b"another salt", sender, &room()));
+    assert!(!genuine(&reported, salt, &user("bob-jones"), &room()));
+    let other = RoomUri::parse("mimi://example.com/r/other").unwrap();
+    assert!(!genuine(&reported, salt, sender, &other));
+    for forge in [
+        |reported: &mut AbusiveMessage| reported.content[150] ^= 1,
+        |reported: &mut AbusiveMessage| reported.accepted = ACCEPTED.plus(1),
+        |reported: &mut AbusiveMessage| reported.frank.server_frank[0] ^= 1,
+        |reported: &mut AbusiveMessage| reported.frank.integrity_signature[0] ^= 1,
+        |reported: &mut AbusiveMessage| reported.frank.ciphersuite = CipherSuite(2),
+    ] {
+        let mut forged = reported.clone();
+        forge(&mut forged);
+        assert!(!genuine(&forged, salt, sender, &room()), "{forged:?}");
+    }
+}
+
+#[test]
 fn a_message_in_order_is_valid_and_leaves_evidence() {
     // P-150
     let world = World::new();

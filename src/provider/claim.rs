@@ -31,12 +31,15 @@ fn name(peer: &Peer, body: &[u8]) -> Hash {
     hash.finalize().into()
 }
 
+/// A decided claim: what changes, the answer, and what follows.
+type Decided = (Vec<Edit>, Vec<u8>, Vec<Action>);
+
 /// What a claim hands out.
-struct Handout {
-    clients: Vec<ClientKeyMaterial>,
+pub(super) struct Handout {
+    pub(super) clients: Vec<ClientKeyMaterial>,
     references: Vec<KeyPackageRef>,
-    edits: Vec<Edit>,
-    actions: Vec<Action>,
+    pub(super) edits: Vec<Edit>,
+    pub(super) actions: Vec<Action>,
 }
 
 impl User {
@@ -46,6 +49,9 @@ impl User {
     /// Each KeyPackage is in one answer only (P-084). The same request from the same peer within
     /// [`Limits::claim_again`](crate::env::Limits::claim_again) is answered with the same octets, until a Welcome
     /// shows that the answer has arrived.
+    ///
+    /// Where the hub of the request's room is of this provider as well, ask `hub::Room::may_claim_keys` before:
+    /// nobody else has checked that the requester is in the room.
     ///
     /// # Errors
     /// If the requester may not have them, or asks too much. The refusal knows its answer.
@@ -66,7 +72,7 @@ impl User {
         env: &Env<'_, C, K>,
         peer: &Peer,
         body: &[u8],
-    ) -> Result<(Vec<Edit>, Vec<u8>, Vec<Action>), ClaimFault> {
+    ) -> Result<Decided, ClaimFault> {
         let request = request::check(env, &self.limits, peer, self.uri(), body)?;
         if self.is_deleted() {
             return Err(ClaimFault::Deleted);
@@ -145,7 +151,7 @@ impl User {
     }
 
     /// Takes what fits from each client: a later claim gets others.
-    fn hand_out(
+    pub(super) fn hand_out(
         &self,
         suites: &[CipherSuite],
         required: &RequiredCapabilities,

@@ -16,7 +16,7 @@ pub enum Stance {
     Open,
 }
 
-/// What a user said about one scope.
+/// What a user said about one requester, for one room or any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decision {
     /// The requester may add the user.
@@ -25,15 +25,21 @@ pub enum Decision {
     Revoke,
 }
 
-/// What a consent is about: one requester, and one room or any.
-///
-/// Octet for octet the comparison key that the draft calls `ConsentScope`, seen from the target.
+/// The other party of a consent, and the room it is about: with the user of this provider on the other side, what the
+/// draft calls `ConsentScope`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope {
-    /// The user who wants to add the target.
-    pub requester: UserUri,
+pub struct Contact {
+    /// The other user: the requester, or the target where a user of this provider asks.
+    pub user: UserUri,
     /// The one room it is for, or none: any room.
     pub room: Option<RoomUri>,
+}
+
+impl Contact {
+    /// Whether what is said of this one is said of the other as well: any room covers each.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        self.user == other.user && (self.room.is_none() || self.room == other.room)
+    }
 }
 
 /// The answer for one requester and one room.
@@ -71,22 +77,28 @@ impl Consent {
         self.stance
     }
 
-    /// How many scopes have a decision.
+    /// How many requesters and rooms have a decision.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether no scope has a decision.
+    /// Whether none has a decision.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// What the user said about exactly this scope.
+    /// What the user said about exactly this requester and room.
     #[must_use]
-    pub fn decision(&self, scope: &Scope) -> Option<Decision> {
-        self.decisions.get(&scope.requester)?.get(&scope.room).copied()
+    pub fn decision(&self, requester: &Contact) -> Option<Decision> {
+        self.decisions.get(&requester.user)?.get(&requester.room).copied()
+    }
+
+    /// What the user said that holds here: about this room, else about any.
+    pub(super) fn said(&self, requester: &Contact) -> Option<Decision> {
+        let general = || Contact { user: requester.user.clone(), room: None };
+        self.decision(requester).or_else(|| self.decision(&general()))
     }
 
     /// Whether `requester` may add the user to `room`, or to no room in particular (P-074, P-090, P-215).
@@ -109,11 +121,11 @@ impl Consent {
         }
     }
 
-    /// The scopes that a decision about `scope` replaces, itself included if it has one.
-    pub(super) fn replaced(&self, scope: &Scope) -> Vec<Scope> {
-        let said = self.decisions.get(&scope.requester).into_iter().flatten();
-        said.filter(|(room, _)| scope.room.is_none() || **room == scope.room)
-            .map(|(room, _)| Scope { requester: scope.requester.clone(), room: room.clone() })
+    /// The decisions that one about `requester` replaces, among them that about exactly the same.
+    pub(super) fn replaced(&self, requester: &Contact) -> Vec<Contact> {
+        let said = self.decisions.get(&requester.user).into_iter().flatten();
+        said.map(|(room, _)| Contact { user: requester.user.clone(), room: room.clone() })
+            .filter(|it| requester.covers(it))
             .collect()
     }
 
@@ -121,16 +133,16 @@ impl Consent {
         self.stance = stance;
     }
 
-    pub(super) fn put(&mut self, scope: Scope, decision: Decision) {
-        let said = self.decisions.entry(scope.requester).or_default();
-        self.count += usize::from(said.insert(scope.room, decision).is_none());
+    pub(super) fn put(&mut self, requester: Contact, decision: Decision) {
+        let said = self.decisions.entry(requester.user).or_default();
+        self.count += usize::from(said.insert(requester.room, decision).is_none());
     }
 
-    pub(super) fn remove(&mut self, scope: &Scope) {
-        if let Some(said) = self.decisions.get_mut(&scope.requester) {
-            self.count -= usize::from(said.remove(&scope.room).is_some());
+    pub(super) fn remove(&mut self, requester: &Contact) {
+        if let Some(said) = self.decisions.get_mut(&requester.user) {
+            self.count -= usize::from(said.remove(&requester.room).is_some());
             if said.is_empty() {
-                self.decisions.remove(&scope.requester);
+                self.decisions.remove(&requester.user);
             }
         }
     }
@@ -156,7 +168,7 @@ mod tests {
                     let mut consent = Consent::new(stance);
                     for (room, decision) in [(None, general), (Some(x.clone()), for_x)] {
                         if let Some(decision) = decision {
-                            consent.put(Scope { requester: alice.clone(), room }, decision);
+                            consent.put(Contact { user: alice.clone(), room }, decision);
                         }
                     }
                     let verdicts = [None, Some(&x), Some(&y)]
@@ -202,7 +214,7 @@ Open any:Revoke x:Revoke => Withheld Withheld Withheld
     #[test]
     fn a_decision_for_any_room_replaces_those_for_single_rooms() {
         let alice = UserUri::parse("mimi://a.example/u/alice").unwrap();
-        let scope = |room: Option<RoomUri>| Scope { requester: alice.clone(), room };
+        let scope = |room: Option<RoomUri>| Contact { user: alice.clone(), room };
         let mut consent = Consent::default();
         consent.put(scope(Some(room("x"))), Decision::Grant);
         consent.put(scope(Some(room("y"))), Decision::Revoke);

@@ -10,6 +10,46 @@
 //! hub ──notify with a Welcome──▶ follower: User::owner routes it to the client, User::welcomed closes the claim
 //! ```
 //!
+//! # Consent
+//!
+//! Consent goes straight from provider to provider, never through a hub (P-200). Each of the two users has its own
+//! machine; where both are of this provider, the letters go to itself.
+//!
+//! ```text
+//! requester: User::ask      ──requestConsent──▶ target: User::consent_requested ──▶ the target's clients
+//! target:    User::grant    ──updateConsent ──▶ requester: User::consent_updated ──▶ the requester's clients
+//!            User::revoke
+//! ```
+//!
+//! ```
+//! use openmimi::env::{Env, Limits, Timestamp};
+//! use openmimi::provider::{Action, Contact, Policy, Stance, User};
+//! use openmimi::testing::MemoryStore;
+//! use openmimi::uri::UserUri;
+//!
+//! let mut store = MemoryStore::new();
+//! let bob = UserUri::parse("mimi://b.example/u/bob")?;
+//! let founding = User::found(Limits::default(), Policy::default(), bob, Stance::Closed);
+//! store.save(b"bob", founding.changes())?;
+//! let (mut bob, _) = founding.apply();
+//!
+//! // Bob lets Alice add him to any room.
+//! let alice = Contact { user: UserUri::parse("mimi://a.example/u/alice")?, room: None };
+//! let env = Env { now: Timestamp(0), crypto: &(), keys: &() };
+//! let step = bob.grant(&env, &alice, &[])?;
+//! store.save(b"bob", step.changes())?;
+//! for action in step.apply().actions {
+//!     let Action::Send(letter) = action else { continue };
+//!     assert_eq!(letter.to.as_str(), "a.example");
+//!     // POST it to that provider's `updateConsent`; when it has answered 201:
+//!     let step = bob.sent(letter.number);
+//!     store.save(b"bob", step.changes())?;
+//!     assert_eq!(step.apply().actions, []);
+//! }
+//! assert_eq!(bob.backlog(), []);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # From KeyPackage to user
 //!
 //! A Welcome names KeyPackages, not users. To find the user, keep an index from KeyPackageRef to user beside the
@@ -17,16 +57,19 @@
 
 mod claim;
 mod consent;
+pub mod directory;
+mod ledger;
 mod package;
+pub mod peering;
 mod publish;
+pub mod query;
 mod refusal;
 mod request;
 mod state;
-#[cfg(test)]
-mod tests;
 mod user;
 
-pub use consent::{Consent, Decision, Scope, Stance, Verdict};
+pub use consent::{Consent, Contact, Decision, Stance, Verdict};
+pub use ledger::{ConsentEndpoint, ConsentFault, ConsentRefusal, Grant, Letter, consent_unknown};
 pub(crate) use package::Package;
 pub use publish::{PublishFault, PublishRefusal, Published, Unfit};
 pub use refusal::{ClaimAnswer, ClaimFault, ClaimRefusal};
@@ -57,7 +100,7 @@ impl Default for Policy {
     }
 }
 
-/// What a provider does next for a user. Each can be derived again: [`User::backlog`].
+/// What a provider does next for a user. All but [`Action::Withdrawn`] can be derived again: [`User::backlog`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Wake this client and ask it to publish more KeyPackages (P-091, D-95).
@@ -67,6 +110,14 @@ pub enum Action {
         /// How many it has left.
         left: usize,
     },
+    /// Send this to another provider, in the order of the numbers, until it has received it; then [`User::sent`].
+    Send(Letter),
+    /// Show the user that somebody asks for consent; the answer is [`User::grant`], [`User::revoke`] or none.
+    Requested(Contact),
+    /// A request that the user has been shown was taken back.
+    Withdrawn(Contact),
+    /// Tell the user's clients what another user has said of its consent: [`User::told`], then [`User::noted`].
+    Told(Contact),
 }
 
 /// The changes to the index from KeyPackageRef to user that a save of a [`User`] brings: `true` where the KeyPackage

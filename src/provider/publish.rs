@@ -239,6 +239,10 @@ impl User {
                 edits.push(Edit::Device(*number, None));
             }
             edits.extend(self.state.answers.keys().map(|hash| Edit::Answer(*hash, None)));
+            edits.extend(self.state.requests.keys().map(|it| Edit::Request(it.clone(), None)));
+            edits.extend(self.state.asked.keys().map(|it| Edit::Asked(it.clone(), None)));
+            edits.extend(self.state.told.keys().map(|it| Edit::Told(it.clone(), None)));
+            edits.extend(self.state.letters.keys().map(|it| Edit::Letter(*it, None)));
             edits.push(Edit::Profile(Profile { deleted: true, ..self.state.profile.clone() }));
         }
         self.step(edits, (), Vec::new())

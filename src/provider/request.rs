@@ -70,7 +70,11 @@ pub(super) fn check<C: OpenMlsCrypto, K>(
 fn may_send(peer: &Peer, head: &KeyMaterialHead) -> bool {
     let requester = &head.requesting_user;
     match (peer, &head.room) {
-        (Peer::Server(domain), Some(room)) => *domain == room.domain(),
+        // Where the hub is the target's provider as well, it hears the requester's.
+        (Peer::Server(domain), Some(room)) => {
+            let here = room.host() == head.target_user.host();
+            *domain == room.domain() || (here && *domain == requester.domain())
+        }
         (Peer::Server(domain), None) => *domain == requester.domain(),
         // A client of this provider asks for another user of it: for a room that has its hub here, or none yet.
         (Peer::Client(_, user), room) => {

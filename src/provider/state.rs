@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    consent::{Consent, Decision, Scope, Stance},
+    ConsentEndpoint,
+    consent::{Consent, Contact, Decision, Stance},
     package::Package,
 };
 use crate::{
@@ -29,6 +30,10 @@ const PACKAGE: u8 = 0x03;
 const CLAIM: u8 = 0x04;
 const ANSWER: u8 = 0x05;
 const DECISION: u8 = 0x06;
+const REQUEST: u8 = 0x07;
+const ASKED: u8 = 0x08;
+const TOLD: u8 = 0x09;
+const LETTER: u8 = 0x0A;
 
 /// Octets of a SHA-256.
 pub(super) type Hash = [u8; 32];
@@ -41,6 +46,7 @@ pub(super) struct Profile {
     pub(super) deleted: bool,
     pub(super) next_device: u32,
     pub(super) next_package: u64,
+    pub(super) next_letter: u64,
 }
 
 /// A KeyPackage that was handed out, remembered until it expires.
@@ -69,6 +75,22 @@ pub(super) struct Answer {
     pub(super) bytes: Vec<u8>,
 }
 
+/// What another user has said of its consent, until a client of ours has taken it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) decision: Decision,
+    /// With a grant, as they came.
+    pub(super) key_packages: Vec<Vec<u8>>,
+}
+
+/// A message to another provider that has not been received yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Letter {
+    pub(super) to: Domain,
+    pub(super) endpoint: ConsentEndpoint,
+    pub(super) body: Vec<u8>,
+}
+
 /// One client of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Device {
@@ -89,7 +111,13 @@ pub(super) enum Edit {
     Package(u32, u64, Option<Package>),
     Claim(KeyPackageRef, Option<Claim>),
     Answer(Hash, Option<Answer>),
-    Decision(Scope, Option<Decision>),
+    Decision(Contact, Option<Decision>),
+    /// Somebody asks the user.
+    Request(Contact, Option<Timestamp>),
+    /// The user asks somebody.
+    Asked(Contact, Option<Timestamp>),
+    Told(Contact, Option<Told>),
+    Letter(u64, Option<Letter>),
 }
 
 /// What ends at a known time.
@@ -117,11 +145,14 @@ impl Edit {
             Self::Answer(hash, answer) => {
                 (Key::new(ANSWER).bytes(hash), answer.as_ref().map(encode))
             }
-            Self::Decision(scope, decision) => {
-                // No URI holds a NUL, so two scopes never share a key.
-                let room = scope.room.as_ref().map(RoomUri::as_bytes).unwrap_or_default();
-                let key = Key::new(DECISION).bytes(scope.requester.as_bytes()).bytes(&[0]);
-                (key.bytes(room), decision.as_ref().map(encode))
+            Self::Decision(contact, decision) => {
+                (contact_key(DECISION, contact), decision.as_ref().map(encode))
+            }
+            Self::Request(contact, at) => (contact_key(REQUEST, contact), at.as_ref().map(encode)),
+            Self::Asked(contact, at) => (contact_key(ASKED, contact), at.as_ref().map(encode)),
+            Self::Told(contact, told) => (contact_key(TOLD, contact), told.as_ref().map(encode)),
+            Self::Letter(number, letter) => {
+                (Key::new(LETTER).u64(*number), letter.as_ref().map(encode))
             }
         }
     }
@@ -136,9 +167,14 @@ impl Edit {
             Self::Claim(reference, claim) => {
                 (Some(Due::Claim(reference.clone())), claim.as_ref().map(|it| it.not_after))
             }
-            Self::Profile(_) | Self::Device(..) | Self::Answer(..) | Self::Decision(..) => {
-                (None, None)
-            }
+            Self::Profile(_)
+            | Self::Device(..)
+            | Self::Answer(..)
+            | Self::Decision(..)
+            | Self::Request(..)
+            | Self::Asked(..)
+            | Self::Told(..)
+            | Self::Letter(..) => (None, None),
         }
     }
 }
@@ -151,6 +187,10 @@ pub(super) struct State {
     pub(super) claims: BTreeMap<KeyPackageRef, Claim>,
     pub(super) answers: BTreeMap<Hash, Answer>,
     pub(super) consent: Consent,
+    pub(super) requests: BTreeMap<Contact, Timestamp>,
+    pub(super) asked: BTreeMap<Contact, Timestamp>,
+    pub(super) told: BTreeMap<Contact, Told>,
+    pub(super) letters: BTreeMap<u64, Letter>,
     /// Where the packages are, by reference.
     places: BTreeMap<KeyPackageRef, (u32, u64)>,
     due: BTreeSet<(Timestamp, Due)>,
@@ -164,6 +204,10 @@ impl State {
             devices: BTreeMap::new(),
             claims: BTreeMap::new(),
             answers: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            told: BTreeMap::new(),
+            letters: BTreeMap::new(),
             places: BTreeMap::new(),
             due: BTreeSet::new(),
         }
@@ -208,14 +252,13 @@ impl State {
             }
             Edit::Package(device, number, package) => self.settle_package(device, number, package),
             Edit::Claim(reference, claim) => self.settle_claim(reference, claim),
-            Edit::Answer(hash, Some(answer)) => {
-                self.answers.insert(hash, answer);
-            }
-            Edit::Answer(hash, None) => {
-                self.answers.remove(&hash);
-            }
-            Edit::Decision(scope, Some(decision)) => self.consent.put(scope, decision),
-            Edit::Decision(scope, None) => self.consent.remove(&scope),
+            Edit::Answer(hash, answer) => put(&mut self.answers, hash, answer),
+            Edit::Decision(contact, Some(decision)) => self.consent.put(contact, decision),
+            Edit::Decision(contact, None) => self.consent.remove(&contact),
+            Edit::Request(contact, at) => put(&mut self.requests, contact, at),
+            Edit::Asked(contact, at) => put(&mut self.asked, contact, at),
+            Edit::Told(contact, told) => put(&mut self.told, contact, told),
+            Edit::Letter(number, letter) => put(&mut self.letters, number, letter),
         }
     }
 
@@ -278,11 +321,34 @@ impl State {
             state.settle(Edit::Answer(hash, Some(decode("answer", value)?)));
         }
         for (key, value) in records.kind(DECISION) {
-            let scope = scope(key.fields()).ok_or(RestoreError::Corrupt("consent"))?;
-            state.settle(Edit::Decision(scope, Some(decode("consent", value)?)));
+            let decision = decode("consent", value)?;
+            state.settle(Edit::Decision(contact(key, "consent")?, Some(decision)));
+        }
+        for (key, value) in records.kind(REQUEST) {
+            let at = decode("request for consent", value)?;
+            state.settle(Edit::Request(contact(key, "request for consent")?, Some(at)));
+        }
+        for (key, value) in records.kind(ASKED) {
+            let at = decode("own request for consent", value)?;
+            state.settle(Edit::Asked(contact(key, "own request for consent")?, Some(at)));
+        }
+        for (key, value) in records.kind(TOLD) {
+            let told = decode("consent of another", value)?;
+            state.settle(Edit::Told(contact(key, "consent of another")?, Some(told)));
+        }
+        for (key, value) in records.kind(LETTER) {
+            let number = fields(key, "letter")?.next().ok_or(RestoreError::Corrupt("letter"))?;
+            state.settle(Edit::Letter(number, Some(decode("letter", value)?)));
         }
         Ok(state)
     }
+}
+
+fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    };
 }
 
 /// The 64-bit fields of a key.
@@ -305,14 +371,24 @@ fn device_number(fields: &mut impl Iterator<Item = u64>) -> Result<u32, RestoreE
     number.ok_or(RestoreError::Corrupt("client"))
 }
 
-fn scope(octets: &[u8]) -> Option<Scope> {
-    let end = octets.iter().position(|&octet| octet == 0)?;
-    let (requester, room) = octets.split_at(end);
-    let room = match room.get(1..)? {
-        [] => None,
-        room => Some(RoomUri::parse(room).ok()?),
+/// The key of what concerns a contact. No URI holds a NUL, so two contacts never share one.
+fn contact_key(kind: u8, contact: &Contact) -> Key {
+    let room = contact.room.as_ref().map(RoomUri::as_bytes).unwrap_or_default();
+    Key::new(kind).bytes(contact.user.as_bytes()).bytes(&[0]).bytes(room)
+}
+
+/// The contact that a key names.
+fn contact(key: &Key, what: &'static str) -> Result<Contact, RestoreError> {
+    let read = || {
+        let end = key.fields().iter().position(|&octet| octet == 0)?;
+        let (user, room) = key.fields().split_at(end);
+        let room = match room.get(1..)? {
+            [] => None,
+            room => Some(RoomUri::parse(room).ok()?),
+        };
+        Some(Contact { user: UserUri::parse(user).ok()?, room })
     };
-    Some(Scope { requester: UserUri::parse(requester).ok()?, room })
+    read().ok_or(RestoreError::Corrupt(what))
 }
 
 /// The KeyPackages that changes hand out and forget.

@@ -2,12 +2,12 @@
 
 use super::{
     Action, Policy,
-    consent::{Consent, Decision, Scope, Stance, Verdict},
+    consent::{Consent, Stance, Verdict},
     state::{Device, Due, Edit, Profile, State},
 };
 use crate::{
     env::{Env, Limits, Timestamp},
-    error::{Misuse, RestoreError},
+    error::RestoreError,
     machine::{Changes, Founding, Machine, Outcome, Records, Revision, Step, sealed},
     uri::{ClientUri, RoomUri, UserUri},
     wire::KeyPackageRef,
@@ -44,7 +44,14 @@ impl User {
         user: UserUri,
         stance: Stance,
     ) -> Founding<Self, ()> {
-        let profile = Profile { user, stance, deleted: false, next_device: 0, next_package: 0 };
+        let profile = Profile {
+            user,
+            stance,
+            deleted: false,
+            next_device: 0,
+            next_package: 0,
+            next_letter: 0,
+        };
         let changes = Changes {
             base: Revision::NONE,
             next: Revision::NONE.next(),
@@ -132,7 +139,8 @@ impl User {
     /// What is owed to others, derived from the records: after a restore, do these.
     #[must_use]
     pub fn backlog(&self) -> Vec<Action> {
-        self.state.devices.values().filter_map(|device| self.replenish(device, 0)).collect()
+        let low = self.state.devices.values().filter_map(|device| self.replenish(device, 0));
+        low.chain(self.consent_backlog()).collect()
     }
 
     /// Asks a client for more, if it is low once `taken` have gone.
@@ -149,40 +157,6 @@ impl User {
             edits.push(Edit::Profile(Profile { stance, ..self.state.profile.clone() }));
         }
         self.step(edits, (), Vec::new())
-    }
-
-    /// Takes down what the user decided about a scope, asked or not (P-208, P-215).
-    ///
-    /// # Errors
-    /// If there are too many decisions ([`Limits::consents`]), or the requester is the user itself.
-    pub fn decide(
-        &mut self,
-        scope: Scope,
-        decision: Decision,
-    ) -> Result<Step<'_, Self, ()>, Misuse> {
-        if scope.requester == *self.uri() {
-            return Err(Misuse::Argument("a user needs no consent of its own"));
-        }
-        let edits = self.decision_edits(scope, decision);
-        let adds = edits.iter().filter(|it| matches!(it, Edit::Decision(_, Some(_)))).count();
-        let drops = edits.iter().filter(|it| matches!(it, Edit::Decision(_, None))).count();
-        if self.state.consent.len() + adds > self.limits.consents + drops {
-            return Err(Misuse::Argument("too many decisions of consent"));
-        }
-        Ok(self.step(edits, (), Vec::new()))
-    }
-
-    fn decision_edits(&self, scope: Scope, decision: Decision) -> Vec<Edit> {
-        if self.state.consent.decision(&scope) == Some(decision)
-            && self.state.consent.replaced(&scope).len() == 1
-        {
-            return Vec::new();
-        }
-        let replaced = self.state.consent.replaced(&scope);
-        let mut edits: Vec<Edit> =
-            replaced.into_iter().map(|it| Edit::Decision(it, None)).collect();
-        edits.push(Edit::Decision(scope, Some(decision)));
-        edits
     }
 
     /// Takes note that Welcomes for these KeyPackages were passed on to their client: nothing more is routed by
@@ -212,16 +186,9 @@ impl User {
         let edits = self.endings(env.now);
         let mut actions = Vec::new();
         for (number, device) in &self.state.devices {
-            let gone = |edit: &&Edit| match edit {
-                Edit::Package(of, place, None) => {
-                    of == number && device.packages.get(place).is_some_and(|it| !it.last_resort)
-                }
-                Edit::Package(..)
-                | Edit::Profile(_)
-                | Edit::Device(..)
-                | Edit::Claim(..)
-                | Edit::Answer(..)
-                | Edit::Decision(..) => false,
+            let gone = |edit: &&Edit| {
+                let Edit::Package(of, place, None) = edit else { return false };
+                of == number && device.packages.get(place).is_some_and(|it| !it.last_resort)
             };
             let gone = edits.iter().filter(gone).count();
             if gone > 0 {

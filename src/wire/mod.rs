@@ -25,6 +25,7 @@
 
 mod abuse_report;
 mod app_ack;
+mod application_framing;
 mod capabilities;
 mod components;
 mod consent;
@@ -34,7 +35,6 @@ mod identifier_query;
 mod key_material;
 mod key_package;
 pub mod labelled;
-mod media_type;
 mod message;
 mod multi_credential;
 pub mod notify;
@@ -49,6 +49,7 @@ mod welcome;
 
 pub use abuse_report::{AbuseReport, AbusiveMessage};
 pub use app_ack::{AppAck, MessageRange};
+pub use application_framing::ApplicationFraming;
 pub use capabilities::{Capabilities, RequiredCapabilities};
 pub use components::{AppDataDictionary, ComponentsList, SafeAad, WireFormats};
 pub use consent::{ConsentEntry, ConsentOperation, ConsentScope};
@@ -66,7 +67,6 @@ pub use key_material::{
     KeyMaterialResponse, KeyMaterialUserCode,
 };
 pub use key_package::{KeyPackage, KeyPackageRef};
-pub use media_type::{ApplicationFraming, MediaType, MediaTypeList};
 pub use message::{ContentType, MlsMessage, PrivateMessage, PublicMessage, Sender};
 pub use multi_credential::{CredentialBinding, MultiCredential};
 pub use notify::{FanoutEvent, FanoutMessage};

@@ -1,4 +1,9 @@
-//! MIMI content against the draft's example messages, property by property.
+//! MIMI content: the draft's examples, every rule, what holds for every message, and other libraries as witnesses.
 
+mod allocations;
 mod examples;
+mod oracles;
+mod properties;
+mod rules;
+mod support;
 mod vectors;

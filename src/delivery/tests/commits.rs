@@ -3,7 +3,7 @@
 use openmls::prelude::*;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use super::kit::*;
+use super::{client::*, room::*};
 use crate::delivery::{
     CommitBundle, CommitRefusal, Committer, Conflict, ExternalFault, GroupInfoFault, GroupInfoForm,
     LeafFault, LeafIndex, ProposalFault, ProposalView, Sender, TreeForm, WelcomeFault,

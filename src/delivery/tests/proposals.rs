@@ -3,7 +3,7 @@
 use openmls::prelude::*;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use super::kit::*;
+use super::{client::*, room::*};
 use crate::{
     delivery::{
         self, ComponentOperation, Conflict, ExternalProposal, FoundRefusal, LeafFault, LeafIndex,
@@ -453,7 +453,7 @@ fn a_group_is_founded_with_the_dictionary_last() {
     assert_eq!(found_with(nothing_required), Err(FoundRefusal::RequiredCapabilities));
     let no_senders = vec![required(), dictionary];
     assert_eq!(found_with(no_senders), Err(FoundRefusal::NoExternalSenders));
-    let unknown = vec![required(), senders(&[&hub]), super::kit::dictionary(&[(UNKNOWN, b"x")])];
+    let unknown = vec![required(), senders(&[&hub]), super::client::dictionary(&[(UNKNOWN, b"x")])];
     let fault = LeafFault::Component(UNKNOWN);
     assert_eq!(found_with(unknown), Err(FoundRefusal::Leaf { leaf: LeafIndex(0), fault }));
 }

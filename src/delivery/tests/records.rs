@@ -2,7 +2,7 @@
 
 use openmls::prelude::*;
 
-use super::kit::*;
+use super::{client::*, room::*};
 use crate::{
     delivery::{ExternalProposal, Group, LeafIndex},
     error::RestoreError,
@@ -141,7 +141,7 @@ fn a_snapshot_comes_when_the_changes_have_grown() {
     assert!(fewer >= 2);
 }
 
-/// What 40 commits of a room write, snapshots included.
+/// What a commit writes on average, snapshots counted in at the rate they come.
 fn octets_per_commit(members: usize, commits: usize) -> usize {
     let mut room = Room::new(1);
     let fresh: Vec<_> = (1..members)
@@ -154,8 +154,8 @@ fn octets_per_commit(members: usize, commits: usize) -> usize {
     proposals.push(update_component(LIST, &list));
     let made = room.clients[0].commit(proposals);
     room.accept(0, &made);
-    let mut written = 0;
-    for i in 0..commits {
+    let mut written = Vec::new();
+    for i in 0..=commits {
         let entry = format!("mimi://late.example/u/user-{i};").into_bytes();
         let Client { provider, signer, group, .. } = &mut room.clients[0];
         let group = group.as_mut().unwrap();
@@ -183,12 +183,16 @@ fn octets_per_commit(members: usize, commits: usize) -> usize {
         );
         room.clients[0].merge_own();
         let staged = room.judge(&made).unwrap();
-        written += save(&mut room.records, staged.writes());
+        written.push(save(&mut room.records, staged.writes()));
         room.group.accept_commit(staged);
     }
     room.check();
-    let average = written / commits;
-    eprintln!("{members} members: {average} octets per commit, {:?}", room.group.head);
+    // The first one pays for the commit that added them all.
+    let change = written[1..].iter().min().unwrap();
+    assert!(written[1..].iter().filter(|it| *it > &(2 * change)).count() <= 1 + commits / 30);
+    let snapshot = room.records.values[&Key::new(0x11)].len();
+    let average = change + change * snapshot / (snapshot / 2).max(64 << 10);
+    eprintln!("{members} members: {change} octets, {average} with snapshots of {snapshot}");
     average
 }
 

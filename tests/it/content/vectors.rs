@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use hmac::{Hmac, Mac};
-use openmimi::content::{Message, MessageBuf, Rule};
+use openmimi::content::{DerivedValues, Message, MessageBuf, Rule, status};
 use sha2::Sha256;
 
 /// One message of the draft with what is known of it.
@@ -85,4 +85,37 @@ fn our_builders_write_the_drafts_very_bytes() {
         let example = examples.iter().find(|example| example.name == vector.name).unwrap();
         assert_eq!(example.message.as_bytes(), vector.bytes, "{}", vector.name);
     }
+}
+
+#[test]
+fn the_status_example_round_trips() {
+    let Some(directory) = directory() else { return };
+    let bytes = fs::read(directory.join("message-status.cbor")).unwrap();
+    let report = status::Report::decode(&bytes).unwrap();
+    assert_eq!(report.encode(), bytes);
+    // What it reports on are the original, the reply, the mention and the expiring message.
+    let messages = messages();
+    let id = |name: &str| {
+        let vector = messages.iter().find(|vector| vector.name == name).unwrap();
+        vector.id.clone()
+    };
+    let found: Vec<_> =
+        report.entries.iter().map(|entry| (entry.id.to_string(), entry.status.0)).collect();
+    let expected = [("original", 2), ("reply", 2), ("mention", 0), ("expiring", 3)];
+    assert_eq!(found, expected.map(|(name, status)| (id(name), status)));
+}
+
+#[test]
+fn the_derived_values_round_trip() {
+    let Some(directory) = directory() else { return };
+    let bytes = fs::read(directory.join("content/implied-original.cbor")).unwrap();
+    let values = DerivedValues::decode(&bytes).unwrap();
+    assert_eq!(values.encode(), bytes);
+    assert_eq!((values.sender, values.room), (super::examples::ALICE, super::examples::ROOM));
+    assert_eq!(values.sender_leaf, 4);
+    // The file holds the ID of an earlier draft's formula, which is not ours.
+    assert_ne!(
+        values.id.to_string(),
+        "017ce54837404c3696e0c747b985cb172716d0ed0a3d249ca63ace7d82a096f4"
+    );
 }

@@ -4,12 +4,12 @@ use openmimi::{
     env::{Limits, Timestamp},
     error::RestoreError,
     machine::{Key, Records},
-    provider::{Decision, Policy, Scope, Stance, User},
+    provider::{Contact, Decision, Policy, Stance, User},
     testing::MemoryStore,
 };
 use openmls_rust_crypto::RustCrypto;
 
-use super::provider_support::*;
+use super::support::*;
 
 const BOB: &[u8] = b"bob";
 
@@ -49,7 +49,7 @@ fn life(store: &mut MemoryStore) -> User {
         assert_eq!(published.new + published.known, packages.len());
     }
 
-    let scope = |room| Scope { requester: alice.user.clone(), room };
+    let contact = |room| Contact { user: alice.user.clone(), room };
     for (room, decision) in [
         (Some(x.clone()), Decision::Grant),
         (None, Decision::Revoke),
@@ -57,7 +57,7 @@ fn life(store: &mut MemoryStore) -> User {
         (Some(x.clone()), Decision::Grant),
     ] {
         play(store, BOB, &mut bob, &restore, &|bob| {
-            bob.decide(scope(room.clone()), decision).unwrap()
+            bob.decide(&contact(room.clone()), decision).unwrap()
         });
     }
 
@@ -147,7 +147,7 @@ fn records_that_are_not_a_user_are_refused() {
         assert_eq!(load(&newer).unwrap_err(), RestoreError::Format(99), "{key:?}");
     }
     // Keys that name nothing.
-    for kind in 2..=6 {
+    for kind in 2..=6_u8 {
         let key = Key::new(kind).bytes(b"?");
         let some = records.values.iter().find(|(it, _)| it.kind() == kind);
         let Some((_, value)) = some else { panic!("life leaves a record of kind {kind}") };
@@ -174,8 +174,7 @@ fn the_form_of_the_records_is_fixed() {
     for (room, decision) in
         [(None, Decision::Grant), (Some(room("mimi://a.example/r/x")), Decision::Revoke)]
     {
-        let step =
-            bob.decide(Scope { requester: user("alice@a.example"), room }, decision).unwrap();
+        let step = bob.decide(&Contact { user: user("alice@a.example"), room }, decision).unwrap();
         store.save(BOB, step.changes()).unwrap();
         settle(step);
     }
@@ -189,7 +188,7 @@ fn the_form_of_the_records_is_fixed() {
     assert_eq!(
         text,
         [
-            r"\x01 = \x01\x16mimi://b.example/u/bob\x01\x00\x01\x00",
+            r"\x01 = \x01\x16mimi://b.example/u/bob\x01\x00\x01\x00\x00",
             r"\x02\x00\x00\x00\x00\x00\x00\x00\x00 = \x01\x1cmimi://b.example/d/bob/phone",
             r"\x06mimi://a.example/u/alice\x00 = \x01\x00",
             r"\x06mimi://a.example/u/alice\x00mimi://a.example/r/x = \x01\x01",

@@ -1,0 +1,247 @@
+//! Who gets an event, once, and until when it is kept.
+
+use std::ops::Range;
+
+use super::*;
+
+/// These events without a gap.
+fn once(events: Range<u64>) -> Vec<Range<u64>> {
+    std::iter::once(events).collect()
+}
+
+#[test]
+fn d_30_only_the_hub_of_the_room_notifies() {
+    let bob = client("bob", "1");
+    let mut follower = Follower::new(Limits::default(), &[&bob]);
+    let body = follower.event(commit(0));
+    for peer in [server("b.example"), server("c.example"), server("x.a.example"), bob.peer()] {
+        let fault = follower.fault(&peer, &body);
+        assert_eq!((fault.status(), fault), (403, Fault::NotTheHub));
+    }
+    assert_eq!(follower.hear(&body).len(), 1);
+}
+
+#[test]
+fn d_30_an_unknown_room_becomes_known_by_a_welcome_for_a_known_key_package() {
+    let bob = client("bob", "1");
+    let (limits, env) = (Limits::default(), at(NOW));
+    let found = |peer: &Peer, body: &[u8], owners: &[(KeyPackageRef, Owner)]| {
+        let owners = owners.iter().cloned().collect();
+        Room::welcomed(limits.clone(), &env, peer, clubhouse(), &notice(body), &owners)
+            .map(|it| it.apply())
+            .map_err(|it| it.fault)
+    };
+    let known = bob.owns(1, Some(clubhouse()));
+    let body = [encoded(1, welcome(&[1])), encoded(2, application(5, 0))].concat();
+
+    let unknown = |result: Result<(Room, Outcome<(), Action>), Fault>| {
+        let fault = result.err().unwrap();
+        assert_eq!((fault.status(), fault), (404, Fault::UnknownRoom));
+    };
+    unknown(found(&hub(), &body, &[]));
+    unknown(found(&hub(), &body, &[bob.owns(2, None)]));
+    unknown(found(&hub(), &encoded(1, commit(5)), std::slice::from_ref(&known)));
+    // P-071, D-68: claimed for another room.
+    let elsewhere = bob.owns(1, Some(room("mimi://a.example/r/other")));
+    unknown(found(&hub(), &body, &[elsewhere]));
+    assert_eq!(
+        found(&server("c.example"), &body, std::slice::from_ref(&known)).err(),
+        Some(Fault::NotTheHub)
+    );
+
+    let (room, outcome) = found(&hub(), &body, &[known]).unwrap();
+    assert_eq!(room.clients().collect::<Vec<_>>(), [&bob.uri]);
+    let welcomed =
+        Action::Welcomed { user: bob.user.clone(), references: vec![[1].as_slice().into()] };
+    let deliver = Action::Deliver { client: bob.uri.clone(), events: once(0..2) };
+    assert_eq!(outcome.actions, [welcomed, deliver]);
+    assert_eq!(room.backlog(), outcome.actions, "and again after a crash");
+}
+
+#[test]
+fn p_009_p_010_a_welcome_reaches_only_the_owning_client() {
+    let [phone, tablet] = ["phone", "tablet"].map(|it| client("bob", it));
+    let ben = client("ben", "1");
+    let mut follower = Follower::in_epoch(4, Limits::default(), &[&ben]);
+    follower.owners = [phone.owns(1, None), tablet.owns(2, Some(clubhouse()))].into();
+
+    let before = follower.hears(commit(4));
+    // Of these three one is of another provider.
+    let first = follower.hears(welcome(&[1, 3]));
+    let second = follower.hears(welcome(&[2]));
+    let after = follower.hears(application(5, 0));
+    assert_eq!(follower.take(&ben), [before, after.clone()]);
+    // P-179: from the Welcome on, nothing before it.
+    assert_eq!(follower.take(&phone), [first, after.clone()]);
+    assert_eq!(follower.take(&tablet), [second, after]);
+
+    // A Welcome for nobody here is dropped, the rest of its body is not.
+    let body = [follower.event(welcome(&[7])), follower.event(commit(5))].concat();
+    assert_eq!(follower.hear(&body).len(), 3);
+    assert_eq!(follower.owed(&phone).len(), 1);
+}
+
+#[test]
+fn q_10_a_notification_is_read_whole_or_not_at_all() {
+    let events = [commit(1), application(2, 0), proposal(2, 7), welcome(&[1]), commit(2)];
+    let events: Vec<_> = (0..).zip(events).map(|(time, it)| encoded(time, it)).collect();
+    let body = events.concat();
+    let limits = Limits::default();
+    assert_eq!(notice(&body).references().count(), 1);
+    let mut ends = BTreeSet::new();
+    for count in 1..=events.len() {
+        ends.insert(events[..count].concat().len());
+    }
+    for end in 0..=body.len() {
+        let whole = Notice::decode(&body[..end], &limits).is_ok();
+        assert_eq!(whole, ends.contains(&end), "cut at {end}");
+    }
+    let bad = [&events[0][..], &events[1], &[0xFF; 20], &events[3], &events[4]].concat();
+    assert!(Notice::decode(&bad, &limits).is_err(), "the third of five is bad");
+    assert!(Notice::decode(&body, &small(|it| it.body = body.len() - 1)).is_err());
+}
+
+#[test]
+fn p_175_p_176_q_109_a_notification_is_processed_once() {
+    let bob = client("bob", "1");
+    let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob]);
+    let [one, two] = [application(1, 1), application(1, 2)].map(|it| follower.event(it));
+    let body = [one.clone(), two.clone()].concat();
+    assert_eq!(follower.hear(&body).len(), 1);
+    let revision = follower.room.revision();
+    for _ in 0..3 {
+        assert_eq!(follower.hear(&body), [], "the same body again, after a restart too");
+    }
+    // The hub puts events together in another way when it tries again.
+    for part in [&one, &two] {
+        assert_eq!(follower.hear(part), []);
+    }
+    assert_eq!(follower.room.revision(), revision, "and nothing had to be saved");
+    let three = follower.event(commit(1));
+    follower.hear(&[two.clone(), three.clone()].concat());
+    assert_eq!(follower.take(&bob), [one, two, three]);
+}
+
+#[test]
+fn q_109_what_is_remembered_is_bounded() {
+    let bob = client("bob", "1");
+    let mut follower = Follower::in_epoch(1, small(|it| it.notified = 3), &[&bob]);
+    let events: Vec<_> = (0..6).map(|it| follower.hears(application(1, it))).collect();
+    let records = |follower: &Follower| {
+        let values = follower.store.load(ID).unwrap().values;
+        values.keys().filter(|it| it.kind() == 4).count()
+    };
+    assert_eq!(records(&follower), 3);
+    for recent in &events[3..] {
+        assert_eq!(follower.hear(recent), []);
+    }
+    assert_eq!(follower.hear(&events[0]).len(), 1, "forgotten: clients drop what they have seen");
+}
+
+#[test]
+fn p_178_application_messages_are_withheld_from_blocked_users() {
+    let (bob, ben) = (client("bob", "1"), client("ben", "1"));
+    let tablet = client("bob", "tablet");
+    let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob, &ben]);
+    let before = follower.hears(application(1, 1));
+    follower.play(&|room| room.block(&bob.user));
+    let ban = follower.hears(proposal(1, 2));
+    let secret = follower.hears(application(1, 2));
+    let removal = follower.hears(commit(1));
+    let more = follower.hears(application(2, 3));
+
+    assert_eq!(follower.owed(&bob), [&before, &ban, &removal].map(Clone::clone));
+    let deliver = |client: &Client, events| Action::Deliver { client: client.uri.clone(), events };
+    assert_eq!(
+        follower.room.backlog(),
+        [deliver(&bob, vec![1..3, 4..5]), deliver(&ben, once(1..6))]
+    );
+    assert_eq!(follower.take(&ben), [before.clone(), ban.clone(), secret, removal.clone(), more]);
+    assert_eq!(follower.take(&bob), [before, ban, removal]);
+    assert_eq!(follower.bodies(), 0, "a withheld event keeps nothing back");
+
+    // With nobody else to get it, it is not even stored.
+    follower.play(&|room| room.left(&ben.uri));
+    assert_eq!(follower.hear(&encoded(50, application(2, 9))), []);
+    assert_eq!(follower.bodies(), 0);
+
+    // The hub lets only participants in.
+    follower.owners = [tablet.owns(1, None)].into();
+    follower.hears(welcome(&[1]));
+    let back = follower.hears(application(3, 4));
+    assert_eq!(follower.take(&bob), std::slice::from_ref(&back));
+    assert_eq!(follower.take(&tablet)[1..], [back]);
+    // Or somebody says so.
+    follower.play(&|room| room.block(&bob.user));
+    follower.hears(application(3, 5));
+    follower.play(&|room| room.unblock(&bob.user));
+    let back = follower.hears(application(3, 6));
+    assert_eq!(follower.take(&bob), [back]);
+}
+
+#[test]
+fn a_body_goes_when_every_cursor_has_passed_it() {
+    let (bob, ben) = (client("bob", "1"), client("ben", "1"));
+    let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob, &ben]);
+    assert_eq!(follower.bodies(), 0);
+    let events: Vec<_> = (0..4).map(|it| follower.hears(application(1, it))).collect();
+    assert_eq!(follower.bodies(), 4, "stored once, whoever it is for");
+    let first = follower.room.owed(&bob.uri)[0].start;
+    follower.play(&|room| room.acknowledged(&bob.uri, first + 1));
+    assert_eq!((follower.owed(&bob), follower.bodies()), (events[2..].to_vec(), 4));
+    follower.play(&|room| room.acknowledged(&ben.uri, first));
+    assert_eq!((follower.owed(&ben), follower.bodies()), (events[1..].to_vec(), 3));
+    // An old acknowledgement takes nothing back, one of the future nothing ahead.
+    follower.play(&|room| room.acknowledged(&ben.uri, 0));
+    assert_eq!(follower.owed(&ben), events[1..]);
+    follower.play(&|room| room.acknowledged(&ben.uri, u64::MAX));
+    assert_eq!((follower.owed(&ben).len(), follower.bodies()), (0, 2));
+    let next = follower.hears(application(1, 9));
+    assert_eq!(follower.owed(&ben), [next]);
+    // What is kept for a client that is gone goes with it.
+    follower.play(&|room| room.left(&bob.uri));
+    assert_eq!(follower.bodies(), 1);
+    let (_, actions) = follower.play(&|room| room.left(&ben.uri));
+    assert_eq!((actions, follower.bodies()), (vec![Action::Forget], 0));
+    assert_eq!(follower.room.backlog(), [Action::Forget]);
+    // Strangers acknowledge nothing.
+    let stranger = client("carl", "1");
+    follower.play(&|room| room.acknowledged(&stranger.uri, 7));
+    follower.play(&|room| room.left(&stranger.uri));
+}
+
+#[test]
+fn a_client_far_behind_is_named() {
+    let bob = client("bob", "1");
+    let mut follower = Follower::in_epoch(1, small(|it| it.lag = 2), &[&bob]);
+    for text in 0..2 {
+        follower.hears(application(1, text));
+    }
+    assert_eq!(follower.room.lagging().count(), 0);
+    follower.hears(application(1, 3));
+    assert_eq!(follower.room.lagging().collect::<Vec<_>>(), [(&bob.uri, 3)]);
+}
+
+#[test]
+fn records_that_are_not_a_room_are_refused() {
+    let (bob, ben) = (client("bob", "1"), client("ben", "1"));
+    let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob, &ben]);
+    follower.play(&|room| room.block(&ben.user));
+    follower.hears(application(1, 0));
+    follower.hears(application(2, 0));
+    let body = update(&external(4, 1));
+    follower.play(&|room| room.update(&at(NOW), &client("amy", "1").peer(), &body).unwrap());
+    let records = follower.store.load(ID).unwrap();
+    let kinds: BTreeSet<u8> = records.values.keys().map(|it| it.kind()).collect();
+    assert_eq!(kinds, (1..=7).collect(), "every kind is there");
+    let load = |records: &Records| Room::restore(records, Limits::default());
+    assert_eq!(load(&records).unwrap(), follower.room);
+    assert!(load(&Records::default()).is_err());
+    for (key, value) in &records.values {
+        for end in 0..value.len() {
+            let mut cut = records.clone();
+            cut.values.insert(key.clone(), value[..end].to_vec());
+            assert!(load(&cut).is_err() || key.kind() == 7, "{key:?} cut at {end}");
+        }
+    }
+}

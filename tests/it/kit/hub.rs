@@ -11,8 +11,8 @@ use openmimi::{
     testing::{Fate, MemoryStore, SaveError},
     uri::{Domain, RoomUri, UserUri},
     wire::{
-        CipherSuite, FanoutMessage, GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest, GroupInfoResponse,
-        SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse, notify,
+        CipherSuite, FanoutMessage, GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest,
+        GroupInfoResponse, SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse, notify,
     },
 };
 use openmls::prelude::OpenMlsCrypto as _;

@@ -6,13 +6,13 @@ use openmimi::{
     codec::Wire,
     env::{Env, Limits, Peer, Timestamp},
     hub::{self, Action, Event, Keys, Offer, Proposal, Room, SigningKey, Wish},
-    machine::{Outcome, Records, Revision, Step},
+    machine::{Changes, Outcome, Records, Revision, Step},
     policy::presets::Preset,
     testing::{Fate, MemoryStore, SaveError},
-    uri::{Domain, RoomUri},
+    uri::{Domain, RoomUri, UserUri},
     wire::{
         CipherSuite, FanoutMessage, GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest,
-        SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse, notify,
+        GroupInfoResponse, SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse, notify,
     },
 };
 use openmls::prelude::OpenMlsCrypto as _;
@@ -152,6 +152,21 @@ impl Hub {
         Ok(reply)
     }
 
+    /// Plays one step without a drill, and gives what it saved.
+    pub(crate) fn play<R, E>(
+        &mut self,
+        step: impl for<'m> FnOnce(
+            &'m mut Room,
+            &Env<'_, RustCrypto, Keys>,
+        ) -> Result<Step<'m, Room, R>, E>,
+    ) -> Result<(R, Changes), E> {
+        let env = Env { now: self.now, crypto: &self.crypto, keys: &self.keys };
+        let step = step(&mut self.room, &env)?;
+        let changes = step.changes().clone();
+        self.store.save(ID, &changes).unwrap();
+        Ok((step.apply().reply, changes))
+    }
+
     /// An update. After a success the reply is lost, and the request comes again.
     pub(crate) fn update(
         &mut self,
@@ -214,13 +229,18 @@ impl Hub {
         let response = self
             .drill(|room, env| room.group_info(env, &peer, &body))
             .map_err(|refusal| refusal.reason)?;
+        Ok(self.open(response, &private))
+    }
+
+    /// What a joiner finds in the answer.
+    pub(crate) fn open(&self, response: GroupInfoResponse, private: &[u8]) -> GroupInfoRatchetTree {
         let GroupInfoAnswer::Success(sealed) = response.answer else { panic!("no success") };
         let room = self.room.uri();
         assert!(sealed.verify(&self.crypto, room), "P-187: signed by the hub");
         assert_eq!(sealed.hub_sender.signature_key, self.offer.signature_key, "Q-32");
         let opened =
-            GroupInfoRatchetTree::open(&self.crypto, SUITE, &private, room, &sealed.encrypted);
-        Ok(opened.unwrap())
+            GroupInfoRatchetTree::open(&self.crypto, SUITE, private, room, &sealed.encrypted);
+        opened.unwrap()
     }
 
     /// What a provider is owed, as the body of a notification.
@@ -255,13 +275,18 @@ impl World {
     }
 
     pub(crate) fn with(limits: Limits, preset: Preset) -> Self {
+        Self::listing(limits, preset, &[])
+    }
+
+    /// Alice's first client has created the room, and others are listed in it already.
+    pub(crate) fn listing(limits: Limits, preset: Preset, others: &[UserUri]) -> Self {
         let crypto = RustCrypto::default();
         let (public, signer) = signing_key();
         let keys = Keys::new(public, signer, [42; 32]);
         let mut alice = Client::new("alice@a.example/phone");
         let uri = RoomUri::parse("mimi://a.example/r/clubhouse").unwrap();
         let env = Env { now: START, crypto: &crypto, keys: &keys };
-        let policy = preset.room(&uri, &alice.user, &[]);
+        let policy = preset.room(&uri, &alice.user, others);
         let wish = Wish { room: uri, creator: alice.user.clone(), ciphersuite: SUITE, policy };
         let offer = hub::offer(&env, &wish).unwrap();
         alice.create(&offer.group, extensions_of(&offer));
@@ -276,7 +301,6 @@ impl World {
         let (room, outcome) = founding.apply();
         let actions = outcome.actions;
         let hub = Hub { room, store, keys, crypto, now: START, limits, offer, actions };
-        hub.check();
         Self { hub, clients: vec![alice] }
     }
 

@@ -7,7 +7,7 @@ use openmimi::content::{
 };
 
 /// Panics if something does not hold.
-pub fn check(bytes: &[u8]) {
+pub(crate) fn check(bytes: &[u8]) {
     message(bytes);
     if let Ok(report) = Report::decode(bytes) {
         assert_eq!(report.encode(), bytes, "a report has one encoding");
@@ -60,6 +60,14 @@ fn open(item: Item<'_>, level: usize) {
             open(value, level + 1);
         }),
         Value::Tag(_, item) => open(item, level + 1),
-        _ => {}
+        Value::Unsigned(_)
+        | Value::Negative(_)
+        | Value::Bytes(_)
+        | Value::Text(_)
+        | Value::Bool(_)
+        | Value::Null
+        | Value::Undefined
+        | Value::Simple(_)
+        | Value::Float(_) => {}
     }
 }

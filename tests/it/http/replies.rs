@@ -16,7 +16,7 @@ use openmimi::{
 };
 
 use super::support::clubhouse;
-use crate::provider_support::{NOW, domain};
+use crate::provider::support::{NOW, domain};
 
 fn malformed() -> openmimi::error::DecodeError {
     openmimi::error::DecodeError {

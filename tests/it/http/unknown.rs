@@ -14,7 +14,7 @@ use openmimi::{
 use openmls_rust_crypto::RustCrypto;
 
 use super::support::{accept, addressee, asset, claim, clubhouse, consent, provider, query, send};
-use crate::provider_support::{Device, NOW, domain, env, room, user};
+use crate::provider::support::{Device, NOW, domain, env, room, user};
 
 /// Status and body.
 type Seen = (u16, Vec<u8>);

@@ -78,7 +78,7 @@ mod reply;
 mod retry;
 
 pub use self::{
-    accept::{Call, Incoming, Server, host},
+    accept::{Call, Incoming, Refusal, Server, host},
     outgoing::{Answer, AnswerFault, answer, directory, request, request_directory},
     reply::{Reply, respond},
 };

@@ -133,7 +133,12 @@ fn table(policy: &SearchPolicy, rows: &[&[(SearchField, &str)]]) -> String {
                 SearchField::OidcStdClaim(name) | SearchField::VcardField(name) => {
                     format!("{name}={value}")
                 }
-                other => format!("{other:?}={value}"),
+                SearchField::Handle
+                | SearchField::Nick
+                | SearchField::Email
+                | SearchField::Phone
+                | SearchField::PartialName
+                | SearchField::WholeProfile => format!("{field:?}={value}"),
             })
             .collect();
         writeln!(table, "{} → {}", words.join(" & "), outcome(policy, query)).unwrap();

@@ -8,6 +8,7 @@ use openmimi::{
     wire::ConsentOperation,
 };
 use openmls_rust_crypto::RustCrypto;
+use proptest::prelude::*;
 
 use super::support::{
     accept, addressee, asset, claim, clubhouse, consent, directory, provider, query, send, status,
@@ -408,4 +409,29 @@ fn p_201_to_p_205_consent_is_asked_and_given_by_the_provider_of_who_speaks() {
     let route = Route::RequestConsent(addressee(amy));
     let request = send("b.example", "a.example", &route, body);
     assert_eq!(status(&accept(&provider("a.example"), "b.example", &request)), 400);
+}
+
+proptest! {
+    #[test]
+    fn no_request_panics(
+        endpoint in 0..10usize,
+        path in "[!-~]{0,8}",
+        host in "[ -~]{0,6}",
+        from in "(mimi@)?[ -~]{0,12}",
+        body in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let names = ["a.example", "mimi%3A%2F%2Fa.example%2Fu%2Famy", "mimi%3A%2F%2Fa.example%2Fr%2Fx"];
+        for name in names {
+            let path = format!("/v1/{}/{name}{path}", Endpoint::ALL[endpoint]);
+            let Ok(uri) = Uri::try_from(path) else { continue };
+            let mut request = update();
+            *request.uri_mut() = uri;
+            *request.body_mut() = body.clone();
+            let _ = accept(&provider("a.example"), "b.example", &request);
+            request.headers_mut().insert("from", HeaderValue::from_str(&from).unwrap());
+            let _ = accept(&provider("a.example"), "b.example", &request);
+            request.headers_mut().insert("host", HeaderValue::from_str(&host).unwrap());
+            prop_assert!(accept(&provider("a.example"), "b.example", &request).is_err());
+        }
+    }
 }

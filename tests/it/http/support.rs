@@ -1,10 +1,10 @@
 //! Two providers, a.example with a hub and b.example, and requests between them.
 
-use http::{Request, Response};
+use http::Request;
 use openmimi::{
     codec::Wire,
     env::Limits,
-    http::{Incoming, Server, request},
+    http::{Incoming, Refusal, Server, request},
     provider::{
         Policy,
         directory::{Addressee, Directory, Route, Routes},
@@ -48,13 +48,13 @@ pub(crate) fn accept<'a>(
     server: &Server,
     from: &str,
     request: &'a Request<Vec<u8>>,
-) -> Result<Incoming<'a>, Response<Vec<u8>>> {
+) -> Result<Incoming<'a>, Refusal> {
     let crypto = RustCrypto::default();
     server.accept(&env(&crypto, NOW), request, &[domain(from)])
 }
 
 /// The status of a refusal.
-pub(crate) fn status(accepted: &Result<Incoming<'_>, Response<Vec<u8>>>) -> u16 {
+pub(crate) fn status(accepted: &Result<Incoming<'_>, Refusal>) -> u16 {
     match accepted {
         Ok(_) => 200,
         Err(refusal) => refusal.status().as_u16(),

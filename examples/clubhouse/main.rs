@@ -5,6 +5,7 @@
 //! cargo run --example clubhouse                 # each hop as it happens, and the room at the end
 //! cargo run --example clubhouse -- --mermaid    # the same as a Mermaid sequence diagram
 //! cargo run --example clubhouse -- --crash 7    # with a crash in each scene, chosen by the seed
+//! cargo run --example clubhouse -- --storm 7    # with a crash at every other save
 //! ```
 //!
 //! It exits with 1 if anything differs from what the flow promises.
@@ -30,16 +31,14 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         [] => run(|story| print!("{}", story.world.trace.text())),
         ["--mermaid"] => diagram(),
-        ["--crash", seed] => match seed.parse() {
-            Ok(seed) => with_crashes(seed),
-            Err(_) => usage(),
-        },
+        ["--crash", seed] => seed.parse().map_or_else(|_| usage(), with_crashes),
+        ["--storm", seed] => seed.parse().map_or_else(|_| usage(), in_a_storm),
         _ => usage(),
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: clubhouse [--mermaid | --crash SEED]");
+    eprintln!("usage: clubhouse [--mermaid | --crash SEED | --storm SEED]");
     ExitCode::from(2)
 }
 
@@ -88,12 +87,27 @@ fn with_crashes(seed: u64) -> ExitCode {
             saves[number]
         );
     }
+    compare(&story, kept, &plain)
+}
+
+/// The same with a crash at every other save.
+fn in_a_storm(seed: u64) -> ExitCode {
+    let (plain, _, kept) = play(|_| Schedule::Never);
     if let Err(broken) = kept {
-        return failed(&story, &broken);
+        return failed(&plain, &broken);
+    }
+    let (story, _, kept) = play(|_| Schedule::Often(seed));
+    compare(&story, kept, &plain)
+}
+
+/// Whether a story with crashes ended like the one without.
+fn compare(story: &Story, kept: Result<(), story::Broken>, plain: &Story) -> ExitCode {
+    if let Err(broken) = kept {
+        return failed(story, &broken);
     }
     if story.summary() != plain.summary() {
         return failed(
-            &story,
+            story,
             &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()),
         );
     }

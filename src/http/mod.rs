@@ -1,4 +1,4 @@
-//! The protocol over HTTP, as values of the [`http`](::http) crate: no server, no socket, nothing asynchronous.
+//! The protocol over HTTP, as values of the [`http`] crate: no server, no socket, nothing asynchronous.
 //!
 //! The caller brings the HTTP stack, and TLS with certificates on both sides (P-035). In between, four steps:
 //!

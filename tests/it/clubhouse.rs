@@ -32,11 +32,24 @@ fn the_flow_keeps_its_promises() {
 fn crashes_change_nothing() {
     let (plain, _, kept) = play(|_| Schedule::Never);
     assert_eq!(kept, Ok(()), "{}", plain.world.trace.text());
-    for seed in 0..8 {
+    for seed in 0..24 {
         let (story, saves, kept) = play(|_| Schedule::Often(seed));
         assert_eq!(kept, Ok(()), "seed {seed}: {}", story.world.trace.text());
         assert_eq!(story.summary(), plain.summary(), "seed {seed}");
         let (saves, crashed) = (saves.iter().sum::<usize>(), story.world.plan.borrow().crashed);
         assert!(crashed * 3 > saves, "seed {seed}: {crashed} crashes at {saves} saves");
     }
+}
+
+/// The diagram in the README is this flow.
+#[test]
+fn the_readme_shows_this_flow() {
+    let (story, _, kept) = play(|_| Schedule::Never);
+    assert_eq!(kept, Ok(()));
+    let readme = include_str!("../../README.md");
+    let diagram = story.world.trace.mermaid(&story.parties());
+    assert!(
+        readme.contains(&diagram),
+        "run the example with --mermaid and put this into the README:\n{diagram}"
+    );
 }

@@ -235,7 +235,7 @@ fn p_144_a_message_is_franked_and_verified_by_all() {
 /// P-122: whoever does not commit to its content is fanned out without a frank.
 #[test]
 fn p_122_a_message_without_a_tag_is_not_franked() {
-    let mut world = World::with_bob();
+    let mut world = World::clubhouse();
     let body = world.client("bob@b.example").say(b"no tag", None);
     let response = world.hub.submit(&server("b.example"), &body).unwrap();
     assert!(matches!(response, SubmitMessageResponse::Accepted { frank: None, .. }));

@@ -6,6 +6,8 @@
 //! Participants are listed and members; one member in [`FILLED`] has committed, so that nearly all of the tree that a
 //! commit depends on is full.
 
+#![allow(clippy::unwrap_used, reason = "what is not expected ends the benchmark")]
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},

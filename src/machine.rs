@@ -259,18 +259,6 @@ impl<'m, M: Machine, R> Step<'m, M, R> {
         open.machine.settle(open.staged);
         open.outcome
     }
-
-    /// The same step with another reply.
-    pub(crate) fn map<S>(mut self, reply: impl FnOnce(R) -> S) -> Step<'m, M, S> {
-        let open = self.0.take().expect("open until applied or dropped, and both consume the step");
-        let Outcome { reply: old, actions } = open.outcome;
-        Step(Some(Open {
-            machine: open.machine,
-            staged: open.staged,
-            changes: open.changes,
-            outcome: Outcome { reply: reply(old), actions },
-        }))
-    }
 }
 
 impl<M: Machine, R> Drop for Step<'_, M, R> {

@@ -35,8 +35,8 @@ pub enum Schedule {
     Never,
     /// At this one.
     Once(usize, Crash),
-    /// At five of six, each time in another way; the number says with which way to start.
-    Often(usize),
+    /// At every other one, in one way or another, as the seed has it.
+    Often(u64),
 }
 
 /// Counts the saves of a scene, and lets crashes come as scheduled.
@@ -55,12 +55,34 @@ impl Plan {
         let crash = match self.schedule {
             Schedule::Never => None,
             Schedule::Once(at, crash) => (at == here).then_some(crash),
-            Schedule::Often(start) => {
-                Crash::ALL.get((here + start) % (Crash::ALL.len() + 1)).copied()
+            Schedule::Often(seed) => {
+                let mut choice = Choice(seed ^ (self.crashed as u64) << 32 ^ (here as u64) << 16);
+                Crash::ALL.get(choice.below(2 * Crash::ALL.len())).copied()
             }
         }?;
         self.crashed += 1;
         Some(crash)
+    }
+}
+
+/// SplitMix64: the same choices for the same seed.
+pub struct Choice(pub u64);
+
+impl Choice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % bound as u64).expect("below a usize")
+    }
+
+    /// One of so many saves, and how to crash there.
+    pub fn point(&mut self, saves: usize) -> (usize, Crash) {
+        (self.below(saves), Crash::ALL[self.below(Crash::ALL.len())])
     }
 }
 

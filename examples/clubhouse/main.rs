@@ -5,6 +5,7 @@
 //! cargo run --example clubhouse                 # each hop as it happens, and the room at the end
 //! cargo run --example clubhouse -- --mermaid    # the same as a Mermaid sequence diagram
 //! cargo run --example clubhouse -- --crash 7    # with a crash in each scene, chosen by the seed
+//! cargo run --example clubhouse -- --storm 7    # with a crash at every other save
 //! ```
 //!
 //! It exits with 1 if anything differs from what the flow promises.
@@ -21,7 +22,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use crash::{Crash, Schedule};
+use crash::{Choice, Schedule};
 use story::{Story, play};
 
 fn main() -> ExitCode {
@@ -30,16 +31,14 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         [] => run(|story| print!("{}", story.world.trace.text())),
         ["--mermaid"] => diagram(),
-        ["--crash", seed] => match seed.parse() {
-            Ok(seed) => with_crashes(seed),
-            Err(_) => usage(),
-        },
+        ["--crash", seed] => seed.parse().map_or_else(|_| usage(), with_crashes),
+        ["--storm", seed] => seed.parse().map_or_else(|_| usage(), in_a_storm),
         _ => usage(),
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: clubhouse [--mermaid | --crash SEED]");
+    eprintln!("usage: clubhouse [--mermaid | --crash SEED | --storm SEED]");
     ExitCode::from(2)
 }
 
@@ -88,12 +87,27 @@ fn with_crashes(seed: u64) -> ExitCode {
             saves[number]
         );
     }
+    compare(&story, kept, &plain)
+}
+
+/// The same with a crash at every other save.
+fn in_a_storm(seed: u64) -> ExitCode {
+    let (plain, _, kept) = play(|_| Schedule::Never);
     if let Err(broken) = kept {
-        return failed(&story, &broken);
+        return failed(&plain, &broken);
+    }
+    let (story, _, kept) = play(|_| Schedule::Often(seed));
+    compare(&story, kept, &plain)
+}
+
+/// Whether a story with crashes ended like the one without.
+fn compare(story: &Story, kept: Result<(), story::Broken>, plain: &Story) -> ExitCode {
+    if let Err(broken) = kept {
+        return failed(story, &broken);
     }
     if story.summary() != plain.summary() {
         return failed(
-            &story,
+            story,
             &format!("it ended in\n{}instead of\n{}", story.summary(), plain.summary()),
         );
     }
@@ -103,24 +117,4 @@ fn with_crashes(seed: u64) -> ExitCode {
         story.summary()
     );
     ExitCode::SUCCESS
-}
-
-/// SplitMix64: the same choices for the same seed.
-struct Choice(u64);
-
-impl Choice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("below a usize")
-    }
-
-    fn point(&mut self, saves: usize) -> (usize, Crash) {
-        (self.below(saves), Crash::ALL[self.below(Crash::ALL.len())])
-    }
 }

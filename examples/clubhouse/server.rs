@@ -223,15 +223,19 @@ impl Server {
         target: &UserUri,
         body: &[u8],
     ) -> Option<Step> {
-        if target.domain() != self.domain {
-            let allowed = KeyMaterialRequest::decode(body).ok().and_then(|request| {
-                let room = self.hubs.get(request.head().room.as_ref()?)?;
-                room.may_claim_keys(peer, &request).ok()
-            });
-            return Some(match allowed {
-                Some(()) => Step::Forward(target.domain()),
-                None => Step::Done(Reply::status(403)),
-            });
+        let request = KeyMaterialRequest::decode(body).ok();
+        let room = request.as_ref().and_then(|request| request.head().room.clone());
+        let hub = room.as_ref().and_then(|room| self.hubs.get(room));
+        let allowed = hub
+            .zip(request.as_ref())
+            .map(|(hub, request)| hub.may_claim_keys(peer, request).is_ok());
+        match allowed {
+            Some(false) => return Some(Step::Done(Reply::status(403))),
+            Some(true) if target.domain() != self.domain => {
+                return Some(Step::Forward(target.domain()));
+            }
+            None if target.domain() != self.domain => return Some(Step::Done(Reply::status(403))),
+            Some(true) | None => {}
         }
         let Some(machine) = self.users.get_mut(target) else {
             return Some(Step::Done(Reply::status(404)));

@@ -1,10 +1,9 @@
 //! Messages.
 
-use hmac::{Hmac, Mac as _};
-use openmimi::content::{
-    Body, Disposition, Expiration, External, Invalid, Message, MessageId, Part,
+use openmimi::{
+    content::{Body, Disposition, Expiration, External, Invalid, Message, MessageId, Part},
+    franking,
 };
-use sha2::Sha256;
 
 use crate::{
     Kind,
@@ -38,10 +37,9 @@ impl Kind for Content {
             .id(&message)
             .map_or_else(|| "unknown: no sender or room".to_owned(), |id| id.to_string());
         tree.line(0, None, "message ID", &id);
-        let mut tag =
-            Hmac::<Sha256>::new_from_slice(&message.salt().0).expect("any length will do");
-        tag.update(bytes);
-        tree.line(0, None, "franking tag", &hex(&tag.finalize().into_bytes()));
+        // Of the message alone, as in a room that does not frame its content.
+        let tag = franking::tag(&message.salt().0, bytes);
+        tree.line(0, None, "franking tag", &hex(&tag.0));
         // The head of the array and of the byte string come first.
         tree.line(0, Some(2), "salt", &hex(&message.salt().0));
         let id = |id: Option<MessageId>| id.map_or_else(|| "null".to_owned(), |id| id.to_string());

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Some("derived") => Box::new(values::Derived),
         _ => return usage(),
     };
-    if hex_lines == !files.is_empty() {
+    if hex_lines != files.is_empty() {
         return usage();
     }
     let result = if hex_lines { lines(&*kind) } else { trees(&*kind, &files) };

@@ -128,30 +128,32 @@ pub(super) fn judge(
             ProposalOrRefType::Proposal => None,
         };
         // One proposal a leaf, and nobody commits its own SelfRemove (RFC 9420, section 12.2; E-075, E-076).
-        let leaf = match proposal {
-            Proposal::Remove(remove) => Some(remove.removed().u32()),
-            Proposal::SelfRemove => {
-                let leaf = waiting.and_then(|it| it.sender_leaf()).ok_or(Bad::Invalid)?;
-                (Some(leaf) != committer_leaf).then_some(leaf).ok_or(Bad::Invalid).map(Some)?
+        let leaf = if proposed::is_self_remove(proposal) {
+            let leaf = waiting.and_then(|it| it.sender_leaf()).ok_or(Bad::Invalid)?;
+            if Some(leaf) == committer_leaf {
+                return Err(Bad::Invalid);
             }
-            Proposal::Update(_) => waiting.and_then(|it| it.sender_leaf()),
-            _ => None,
+            Some(leaf)
+        } else if proposed::is_update(proposal) {
+            waiting.and_then(|it| it.sender_leaf())
+        } else {
+            proposed::removed(proposal)
         };
         if leaf.is_some_and(|leaf| !touched.insert(leaf)) {
             return Err(Bad::Invalid);
         }
         if joins && waiting.is_none() {
-            match proposal {
-                Proposal::ExternalInit(_) => continue,
-                // A joiner removes nothing but an old leaf of its own user, and one at most.
-                Proposal::Remove(remove)
-                    if !resync && people.leaf(remove.removed()) == Some(&by) =>
-                {
-                    resync = true;
-                    continue;
-                }
-                Proposal::AppDataUpdate(_) => {}
-                _ => return Err(Bad::Invalid),
+            if matches!(proposal, Proposal::ExternalInit(_)) {
+                continue;
+            }
+            // A joiner removes nothing but an old leaf of its own user, and one at most.
+            let removed = proposed::removed(proposal);
+            if removed.is_some_and(|leaf| !resync && people.leaves.get(&leaf) == Some(&by)) {
+                resync = true;
+                continue;
+            }
+            if !matches!(proposal, Proposal::AppDataUpdate(_)) {
+                return Err(Bad::Invalid);
             }
         }
         match waiting {
@@ -166,10 +168,11 @@ pub(super) fn judge(
     let omitted = state
         .waiting
         .iter()
-        .filter(|waiting| match waiting.queued.proposal() {
-            Proposal::SelfRemove => true,
-            Proposal::Update(_) => !joins && waiting.sender_leaf() != committer_leaf,
-            _ => !joins,
+        .filter(|waiting| {
+            let proposal = waiting.queued.proposal();
+            let own_update =
+                proposed::is_update(proposal) && waiting.sender_leaf() == committer_leaf;
+            proposed::is_self_remove(proposal) || !joins && !own_update
         })
         .filter(|waiting| !references.contains(waiting.reference()))
         .count();

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use openmls::{
-    key_packages::{KeyPackage, KeyPackageBundle, Lifetime},
-    prelude::OpenMlsCrypto,
-};
+use openmls::key_packages::{KeyPackage, KeyPackageBundle, Lifetime};
 use openmls_traits::types::Ciphersuite;
 use serde::{Deserialize, Serialize};
 use tls_codec::Serialize as _;
@@ -132,7 +129,6 @@ fn writes(old: Option<&State>, new: &State) -> BTreeMap<Key, Option<Vec<u8>>> {
 
 impl Device {
     /// A new device of a user. `signature_key` is the public key of a signing key that stays in [`Keys`].
-    #[must_use]
     pub fn new(
         user: UserUri,
         client: ClientUri,

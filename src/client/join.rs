@@ -14,7 +14,7 @@ use super::{
     Action, Keys, Token,
     commit::{self, component},
     create::{PAST_EPOCHS, credential},
-    member::Member,
+    member::{Entrance, Member},
     outbox::{Entry, Stage, Wish},
     proposed::{self, Owned, People, Who},
     refusal::{Impostor, Refusal},
@@ -183,16 +183,18 @@ impl Room {
         let verdict = judge_commit(view, committer, &borrowed)?;
 
         let signer = env.keys.require(&request.signature_key)?;
+        let entrance = Entrance {
+            credential: credential(&request.user, &request.signature_key),
+            group_info,
+            tree: tree.to_openmls(),
+            self_removes: self_removes.iter().filter_map(public).collect(),
+            update: update
+                .map(|it| AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, it)),
+        };
         let (member, bundle) = Member::join_external(
             env.crypto,
             &signer,
-            credential(&request.user, &request.signature_key),
-            group_info,
-            tree.to_openmls(),
-            self_removes.iter().filter_map(public).collect(),
-            update.map(|update| {
-                AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, update)
-            }),
+            entrance,
             |proposals, updater| commit::fold(&before.committed, proposals, updater),
             usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX),
         )?;

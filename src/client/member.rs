@@ -125,6 +125,17 @@ pub(super) struct Plan {
     pub(super) update: bool,
 }
 
+/// What an external commit is made of.
+pub(super) struct Entrance {
+    pub(super) credential: CredentialWithKey,
+    pub(super) group_info: VerifiableGroupInfo,
+    pub(super) tree: RatchetTreeIn,
+    /// The SelfRemoves that wait.
+    pub(super) self_removes: Vec<PublicMessageIn>,
+    /// The joiner's own entry in the participant list, if it has none.
+    pub(super) update: Option<AppDataUpdateProposal>,
+}
+
 /// One client in one MLS group.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -198,17 +209,14 @@ impl Member {
     pub(super) fn join_external<C: Crypto>(
         crypto: &C,
         signer: &Lent<'_>,
-        credential: CredentialWithKey,
-        group_info: VerifiableGroupInfo,
-        tree: RatchetTreeIn,
-        self_removes: Vec<PublicMessageIn>,
-        update: Option<AppDataUpdateProposal>,
+        entrance: Entrance,
         fold: impl FnOnce(
             &[AppDataUpdateProposal],
             AppDataDictionaryUpdater<'_>,
         ) -> Option<AppDataUpdates>,
         past_epochs: usize,
     ) -> Result<(Self, CommitMessageBundle), MemberError> {
+        let Entrance { credential, group_info, tree, self_removes, update } = entrance;
         let store = Store::default();
         let ciphersuite = group_info.ciphersuite();
         let provider = Provider { crypto, store: &store };

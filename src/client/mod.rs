@@ -1,4 +1,57 @@
-//! The client.
+//! The client: one device's side of rooms, as two machines.
+//!
+//! A [`Device`] is who it is: a user, a signing key, and the KeyPackages that let others add it. A [`Room`] is one room
+//! on that device: the MLS group, what the room's members agree on, what waits for the hub, and what waits for the app.
+//! Both are steps as everywhere in this crate ([`machine`](crate::machine)): check, save, apply. Secret keys stay with
+//! the caller, in [`Keys`].
+//!
+//! ```text
+//! create ─▶ Room ◀─ join (Welcome) ◀─ Device::lend          hub::Offer, FanoutMessage, GroupInfoResponse: in
+//!            │   ◀─ join_external ◀─ JoinRequest            Created, Outgoing: out
+//!            ├─ send, add, remove, ban, set_role, leave, update_self, commit_pending, propose ─▶ outbox()
+//!            ├─ answer_update, answer_submit ◀─ the hub's answers to the outbox
+//!            └─ receive ◀─ the hub's fan-out, in its order ─▶ events() ─▶ acknowledge
+//! ```
+//!
+//! # What the caller owes
+//!
+//! * Send what is in [`Room::outbox`], the same octets, until it is answered; then give the answer to the room. If the
+//!   room has moved on in the meantime, the room makes the change or the message again by itself: other octets, another
+//!   [`OutgoingId`], the same [`Token`].
+//! * Give [`Room::receive`] what the hub fans out, in order. What is early is refused and changes nothing.
+//! * Show [`Room::events`], then [`Room::acknowledge`] them. The key that decrypted a message is gone with the save that
+//!   holds its event, so events stay in the records until then.
+//! * Save with compare-and-swap. For a client that is a rule of security: of two owners of one room only one may make
+//!   a ciphertext visible, or one key encrypts twice. After a store has gone back in time (a backup, a snapshot of a
+//!   virtual machine) do not send: join again from outside.
+//! * When a room is over ([`Event::Removed`]) delete its records: they hold the keys of the epochs it was in.
+//!
+//! # What a hub can and cannot do
+//!
+//! It orders messages and can hold them back, and it sees who is in the room. It can neither read messages nor change
+//! the room: every commit and every proposal is verified by MLS and judged by the room policy, with the functions that
+//! the hub uses itself. A commit that must not be is not followed, and a second commit for an epoch is noticed:
+//! [`Event::Forked`], and nothing is sent any more. That a commit leaves out what it had to contain is flagged, not
+//! refused ([`Event::Omitted`]), since whoever refuses it would only fork itself. A hub that shows two halves of a room
+//! two histories is found out by comparing [`Room::epoch_authenticator`] by another channel. The hub's stamp on a
+//! message ([`Message::franking`]) is evidence for a report to the hub, and never proof of the sender: MLS is that.
+//!
+//! # What a step costs
+//!
+//! The MLS state of a large room takes half a megabyte, and openmls writes most of it with every message. It is saved in
+//! content-defined pieces, of which a step writes those that changed and deletes those that are gone: overwritten, so
+//! that deleted keys stay nowhere. Octets of MLS state that a step saves, keys of records included, with all members
+//! listed as participants and one past epoch kept (openmls 0.9.2; the test `octets_saved` prints them):
+//!
+//! | members | state in all | a message | the first of its sender in an epoch | another's commit | own commit, merged |
+//! |---|---|---|---|---|---|
+//! | 10 | 7 KB | 0.3–0.8 KB | 0.8 KB | 5.7 KB | 5.8 KB |
+//! | 100 | 55 KB | 0.3–0.4 KB | 1.2 KB | 6.7 KB | 7 KB |
+//! | 1,000 | 522 KB | 1–2 KB | 5.4 KB | 13–16 KB | 15–18 KB |
+//!
+//! To build an own commit saves two copies of the GroupContext more (89 KB at 1,000 members), deleted when it is merged.
+//! Beside this a step saves its ciphertext or event. A dropped step loads the group again from what is saved.
+//! `cargo bench --bench client` measures the times, and the octets of whole steps.
 
 mod answer;
 mod commit;
@@ -9,7 +62,6 @@ mod inbound;
 mod join;
 mod keys;
 mod leaf;
-#[expect(unused)]
 mod member;
 mod outbox;
 mod propose;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use openmls::group::{MlsGroup, Propose};
+use openmls::{
+    group::{MlsGroup, Propose},
+    messages::proposals::{AppDataUpdateOperation, Proposal},
+};
 use tls_codec::Serialize as _;
 
 use super::{
@@ -315,23 +318,21 @@ impl Room {
         state: &State,
         intent: &Intent,
     ) -> Result<Vec<Propose>, Refusal> {
-        use openmls::messages::proposals::{AppDataUpdateOperation, Proposal};
         let plan = self.plan(env, state, intent)?;
-        let components = plan.proposals.into_iter().filter_map(|proposal| match proposal {
-            Proposal::AppDataUpdate(update) => Some(match update.operation() {
-                AppDataUpdateOperation::Update(data) => Propose::UpdateAppDataComponent {
-                    component_id: update.component_id(),
-                    update: data.as_slice().to_vec(),
-                },
-                AppDataUpdateOperation::Remove => {
-                    Propose::RemoveAppDataComponent { component_id: update.component_id() }
+        let components = plan.proposals.into_iter().filter_map(|proposal| {
+            let Proposal::AppDataUpdate(update) = proposal else { return None };
+            let component_id = update.component_id();
+            Some(match update.operation() {
+                AppDataUpdateOperation::Update(data) => {
+                    let update = data.as_slice().to_vec();
+                    Propose::UpdateAppDataComponent { component_id, update }
                 }
-            }),
-            _ => None,
+                AppDataUpdateOperation::Remove => Propose::RemoveAppDataComponent { component_id },
+            })
         });
         let removes = plan.removes.into_iter().map(|leaf| Propose::Remove(leaf.u32()));
         let adds = plan.adds.into_iter().map(Propose::Add);
-        Ok(components.chain(removes).chain(adds).collect())
+        Ok(removes.chain(components).chain(adds).collect())
     }
 }
 

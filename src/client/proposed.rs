@@ -52,6 +52,21 @@ pub(super) fn servers(
         .collect()
 }
 
+/// The leaf that a Remove removes.
+pub(super) fn removed(proposal: &Proposal) -> Option<u32> {
+    if let Proposal::Remove(remove) = proposal { Some(remove.removed().u32()) } else { None }
+}
+
+/// Whether it is a SelfRemove.
+pub(super) const fn is_self_remove(proposal: &Proposal) -> bool {
+    matches!(proposal, Proposal::SelfRemove)
+}
+
+/// Whether it is an Update.
+pub(super) const fn is_update(proposal: &Proposal) -> bool {
+    matches!(proposal, Proposal::Update(_))
+}
+
 /// Who made a proposal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Who {
@@ -105,12 +120,10 @@ impl People<'_> {
                 let sender = self.servers.get(usize::try_from(index).ok()?)?;
                 provider(&sender.credential).map(Who::Server)
             }
-            Sender::NewMemberProposal => match proposal {
-                Proposal::Add(add) => {
-                    user(add.key_package().leaf_node().credential()).map(Who::Joiner)
-                }
-                _ => None,
-            },
+            Sender::NewMemberProposal => {
+                let Proposal::Add(add) = proposal else { return None };
+                user(add.key_package().leaf_node().credential()).map(Who::Joiner)
+            }
             Sender::NewMemberCommit => None,
         }
     }

@@ -455,10 +455,8 @@ impl Room {
                     if entry.is_commit() {
                         self.unmake(env)?;
                     }
-                    let reason = match refusal {
-                        Refusal::Denied(_) => Failure::Forbidden,
-                        _ => Failure::Obsolete,
-                    };
+                    let denied = matches!(refusal, Refusal::Denied(_));
+                    let reason = if denied { Failure::Forbidden } else { Failure::Obsolete };
                     draft.event(Event::Failed { token: entry.token, reason });
                 }
             }

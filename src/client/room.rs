@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use openmls::group::GroupId;
+use tls_codec::Serialize as _;
 
 use super::{
     event::{Event, EventId},
@@ -205,6 +206,13 @@ impl Room {
     #[must_use]
     pub fn epoch_authenticator(&self) -> &[u8] {
         self.member.group().map_or(&[], |group| group.epoch_authenticator().as_slice())
+    }
+
+    /// The ratchet tree of the epoch, `optional<Node> ratchet_tree<V>`, for somebody who has a Welcome and no tree. Takes
+    /// time in proportion to the group.
+    #[must_use]
+    pub fn ratchet_tree(&self) -> Option<Vec<u8>> {
+        self.member.group().ok()?.export_ratchet_tree().tls_serialize_detached().ok()
     }
 
     /// Whether proposals wait for a commit that this client can make.

@@ -119,16 +119,12 @@ impl Waiting {
 
     /// Whether a later proposal makes this one lapse by MLS's own rules.
     pub(super) fn yields_to(&self, later: &Proposal, later_leaf: Option<u32>) -> bool {
-        let (gone, by_itself) = match later {
-            Proposal::SelfRemove => (later_leaf, true),
-            Proposal::Remove(remove) => (Some(remove.removed().u32()), false),
-            _ => return false,
-        };
-        match self.queued.proposal() {
-            Proposal::Update(_) => self.sender_leaf() == gone,
-            Proposal::Remove(remove) => by_itself && Some(remove.removed().u32()) == gone,
-            _ => false,
-        }
+        let by_itself = proposed::is_self_remove(later);
+        let gone = if by_itself { later_leaf } else { proposed::removed(later) };
+        let own = self.queued.proposal();
+        gone.is_some()
+            && (proposed::is_update(own) && self.sender_leaf() == gone
+                || by_itself && proposed::removed(own) == gone)
     }
 }
 
@@ -351,9 +347,8 @@ impl State {
         self.waiting
             .iter()
             .filter_map(|waiting| match waiting.queued.proposal() {
-                Proposal::Remove(remove) => Some(remove.removed().u32()),
-                Proposal::SelfRemove => waiting.sender_leaf(),
-                _ => None,
+                leave if proposed::is_self_remove(leave) => waiting.sender_leaf(),
+                other => proposed::removed(other),
             })
             .collect()
     }

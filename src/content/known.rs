@@ -111,9 +111,9 @@ impl<'a> Extensions<'a> {
     /// # Errors
     /// If it is not text of 1 to 4,096 octets. The offset says nothing.
     pub fn subject(&self) -> Result<Option<&'a str>, Invalid> {
-        self.known(ExtensionKey::SUBJECT, |item| match item.value() {
-            Value::Text(text) if (1..=SUBJECT_OCTETS).contains(&text.len()) => Ok(text),
-            _ => refused(Rule::Subject),
+        self.known(ExtensionKey::SUBJECT, |item| match item.value().text() {
+            Some(text) if (1..=SUBJECT_OCTETS).contains(&text.len()) => Ok(text),
+            Some(_) | None => refused(Rule::Subject),
         })
     }
 
@@ -185,14 +185,22 @@ impl<'a> ExternalId<'a> {
         };
         let Value::Bytes(id) = id.value() else { return refused(Rule::ExternalId) };
         let scope = match scope.value() {
-            Value::Unsigned(number @ 1..) => Scope::Enterprise(number),
-            Value::Text(domain) => Scope::Domain(domain),
-            Value::Tag(URI, uri) => match uri.value() {
-                Value::Text(uri) => Scope::Uri(uri),
-                _ => return refused(Rule::ExternalId),
-            },
-            _ => return refused(Rule::ExternalId),
+            Value::Unsigned(number @ 1..) => Some(Scope::Enterprise(number)),
+            Value::Text(domain) => Some(Scope::Domain(domain)),
+            Value::Tag(URI, uri) => uri.value().text().map(Scope::Uri),
+            Value::Unsigned(_)
+            | Value::Negative(_)
+            | Value::Bytes(_)
+            | Value::Array(_)
+            | Value::Map(_)
+            | Value::Tag(..)
+            | Value::Bool(_)
+            | Value::Null
+            | Value::Undefined
+            | Value::Simple(_)
+            | Value::Float(_) => None,
         };
+        let Some(scope) = scope else { return refused(Rule::ExternalId) };
         Ok(Self { id, scope })
     }
 
@@ -221,13 +229,14 @@ impl<'a> LastSeen<'a> {
         let mut messages = Vec::new();
         let mut external = Vec::new();
         for item in items {
-            match item.value() {
-                Value::Bytes(bytes) => match MessageId::from_slice(bytes) {
-                    Some(id) => messages.push(id),
-                    None => return refused(Rule::LastSeen),
-                },
-                _ => external
-                    .push(ExternalId::read(item).map_err(|_| Invalid::at(0, Rule::LastSeen))?),
+            let Some(bytes) = item.value().bytes() else {
+                let id = ExternalId::read(item).map_err(|_| Invalid::at(0, Rule::LastSeen))?;
+                external.push(id);
+                continue;
+            };
+            match MessageId::from_slice(bytes) {
+                Some(id) => messages.push(id),
+                None => return refused(Rule::LastSeen),
             }
         }
         match (messages.is_empty(), external.is_empty()) {

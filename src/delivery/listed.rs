@@ -7,11 +7,12 @@ use openmls_traits::crypto::OpenMlsCrypto;
 use super::{
     Group,
     frame::{RawCommit, RawOrRef, RawProposal},
-    refusal::{CommitRefusal, Conflict, ExternalFault, ProposalFault},
+    refusal::{CommitRefusal, Conflict, ExternalFault, LeafFault, ProposalFault},
     roster::Entry,
     rules::{Court, Draft, Good, may_send},
     view::{CommittedProposal, LeafIndex, ProposalRef, Sender},
 };
+use crate::env::Timestamp;
 
 /// A proposal of a commit, found and judged.
 pub(super) struct Item<'a> {
@@ -66,6 +67,11 @@ impl Group {
                         raw: &waiting.raw,
                         entry: waiting.entry.clone(),
                     };
+                    if waiting.is_expired(court.now) {
+                        let fault = ProposalFault::Leaf(LeafFault::Lifetime);
+                        let reference = Some(waiting.pending.reference.clone());
+                        return Err(CommitRefusal::Proposal { index, reference, fault });
+                    }
                     if from == Origin::Outside && *item.raw != RawProposal::SelfRemove {
                         return Err(CommitRefusal::External(ExternalFault::Reference));
                     }
@@ -96,27 +102,35 @@ impl Group {
         if !unknown.is_empty() {
             return Err(CommitRefusal::UnknownReference(unknown));
         }
-        self.check_obligatory(from, &items)?;
+        self.check_obligatory(court.now, from, &items)?;
         if let Origin::Outside = from {
             check_external(&items)?;
         }
         Ok(items)
     }
 
-    /// A commit contains all that is pending, but for the committer's own Update; an external commit the SelfRemoves
-    /// (Q-79, P-019).
-    fn check_obligatory(&self, from: Origin, items: &[Item<'_>]) -> Result<(), CommitRefusal> {
+    /// A commit contains all that is pending, but for the committer's own Update, the Updates of those whom it
+    /// removes by value, and Adds whose KeyPackage has expired since: nobody could commit these. An external commit
+    /// contains the SelfRemoves (Q-79, P-019).
+    fn check_obligatory(
+        &self,
+        now: Timestamp,
+        from: Origin,
+        items: &[Item<'_>],
+    ) -> Result<(), CommitRefusal> {
         let there: BTreeSet<_> =
             items.iter().filter_map(|item| item.committed.reference.as_ref()).collect();
+        let by_value = items.iter().filter(|item| item.committed.reference.is_none());
+        let removed: BTreeSet<_> = by_value.filter_map(taken_out).map(Sender::Member).collect();
         let missing: Vec<_> = self
             .waiting
             .iter()
             .filter(|it| match (from, &it.raw) {
                 (Origin::Outside, raw) => *raw == RawProposal::SelfRemove,
-                (Origin::Member(leaf), RawProposal::Update(_)) => {
-                    it.pending.sender != Sender::Member(leaf)
+                (Origin::Member(_), RawProposal::Update(_)) => {
+                    it.pending.sender != from.sender() && !removed.contains(&it.pending.sender)
                 }
-                (Origin::Member(_), _) => true,
+                (Origin::Member(_), _) => !it.is_expired(now),
             })
             .map(|it| &it.pending.reference)
             .filter(|reference| !there.contains(reference))

@@ -223,6 +223,13 @@ impl Group {
         self.engine.ratchet_tree()
     }
 
+    /// Those pending Adds whose KeyPackage has expired. No commit can hold them, so none has to; let them lapse
+    /// with [`Group::stage_lapse`].
+    pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = &ProposalRef> {
+        let expired = self.waiting.iter().filter(move |waiting| waiting.is_expired(now));
+        expired.map(|waiting| &waiting.pending.reference)
+    }
+
     /// The proposals that the next commit has to contain, in the order they were accepted.
     pub fn pending(&self) -> impl Iterator<Item = &Pending> {
         self.waiting.iter().map(|waiting| &waiting.pending)

@@ -371,6 +371,22 @@ impl Group {
 }
 
 impl Waiting {
+    /// Whether it is an Add of a KeyPackage that is not valid any more: no commit can hold it.
+    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+        match &self.raw {
+            RawProposal::Add { leaf, .. } => {
+                leaf.leaf.lifetime.is_some_and(|(_, last)| last < now.seconds())
+            }
+            RawProposal::Update(_)
+            | RawProposal::Remove(_)
+            | RawProposal::ExternalInit
+            | RawProposal::Extensions(_)
+            | RawProposal::AppDataUpdate { .. }
+            | RawProposal::SelfRemove
+            | RawProposal::Refused(_) => false,
+        }
+    }
+
     pub(super) fn new(
         number: u64,
         checked: CheckedProposal,

@@ -18,6 +18,9 @@ use crate::{
     wire::HttpsUrl,
 };
 
+/// The response to send in place of what was asked for. It is rare, so it takes no room where there is none.
+pub type Refusal = Box<Response<Vec<u8>>>;
+
 /// What one provider needs to know about itself to tell what requests are for. It holds no state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -92,7 +95,7 @@ impl Server {
         env: &Env<'_, C, K>,
         request: &'a Request<B>,
         authenticated: &[Domain],
-    ) -> Result<Incoming<'a>, Response<Vec<u8>>> {
+    ) -> Result<Incoming<'a>, Refusal> {
         let host = host(request)?;
         if !self.routes.is_host(&host) {
             return Err(refuse(StatusCode::MISDIRECTED_REQUEST));
@@ -122,7 +125,7 @@ impl Server {
         let call = self.call(&peer, &route, body)?;
         let admitted = self.peering.admits(&peer, route.endpoint());
         let incoming = Incoming { peer: Peer::Server(peer), call, body, route: Some(route) };
-        if admitted { Ok(incoming) } else { Err(self.unknown(env, &incoming)) }
+        if admitted { Ok(incoming) } else { Err(Box::new(self.unknown(env, &incoming))) }
     }
 
     /// The answer where there is no such room or user here: the same that a provider gets that may not talk to us
@@ -137,7 +140,7 @@ impl Server {
         let Incoming { peer, body, route, .. } = incoming;
         match route {
             Some(route) => respond(peering::unknown(env, limits, policy, peer, route, body)),
-            None => refuse(StatusCode::NOT_FOUND),
+            None => reply::with_status(StatusCode::NOT_FOUND),
         }
     }
 
@@ -148,7 +151,7 @@ impl Server {
     }
 
     /// Who takes a request, by its path and the head of its body (D-73).
-    fn call(&self, peer: &Domain, route: &Route, body: &[u8]) -> Result<Call, Response<Vec<u8>>> {
+    fn call(&self, peer: &Domain, route: &Route, body: &[u8]) -> Result<Call, Refusal> {
         let ours = |host: &str| host == self.routes.provider().as_str();
         let theirs = |host: &str| host == peer.as_str();
         let forbidden = || refuse(StatusCode::FORBIDDEN);
@@ -229,7 +232,7 @@ fn is(addressee: &Addressee, user: &UserUri) -> bool {
 ///
 /// # Errors
 /// The refusal to send, if that is not one domain name. A request that did not come by https is refused too (P-030).
-pub fn host<B>(request: &Request<B>) -> Result<Domain, Response<Vec<u8>>> {
+pub fn host<B>(request: &Request<B>) -> Result<Domain, Refusal> {
     if request.uri().scheme_str().is_some_and(|scheme| !scheme.eq_ignore_ascii_case("https")) {
         return Err(bad());
     }
@@ -280,7 +283,7 @@ pub(super) const fn method(endpoint: Option<Endpoint>) -> Method {
 }
 
 /// The method, and that the body is the octets that it seems to be. Its media type says nothing.
-fn check_form<B>(request: &Request<B>, expected: Method) -> Result<(), Response<Vec<u8>>> {
+fn check_form<B>(request: &Request<B>, expected: Method) -> Result<(), Refusal> {
     if request.method() != expected {
         let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED);
         if let Ok(allow) = HeaderValue::from_str(expected.as_str()) {
@@ -297,10 +300,10 @@ fn check_form<B>(request: &Request<B>, expected: Method) -> Result<(), Response<
     Ok(())
 }
 
-fn bad() -> Response<Vec<u8>> {
+fn bad() -> Refusal {
     refuse(StatusCode::BAD_REQUEST)
 }
 
-fn refuse(status: StatusCode) -> Response<Vec<u8>> {
-    reply::with_status(status)
+fn refuse(status: StatusCode) -> Refusal {
+    Box::new(reply::with_status(status))
 }

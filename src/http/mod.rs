@@ -1,4 +1,4 @@
-//! The protocol over HTTP, as values of the [`http`](::http) crate: no server, no socket, nothing asynchronous.
+//! The protocol over HTTP, as values of the [`http`] crate: no server, no socket, nothing asynchronous.
 //!
 //! The caller brings the HTTP stack, and TLS with certificates on both sides (P-035). In between, four steps:
 //!
@@ -78,7 +78,7 @@ mod reply;
 mod retry;
 
 pub use self::{
-    accept::{Call, Incoming, Server, host},
+    accept::{Call, Incoming, Refusal, Server, host},
     outgoing::{Answer, AnswerFault, answer, directory, request, request_directory},
     reply::{Reply, respond},
 };

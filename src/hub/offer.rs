@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Keys;
 use crate::{
-    codec::{Wire, write_vec},
+    codec::Wire,
     env::{Crypto, Env},
     error::Misuse,
     franking::FrankingAgentData,
     room::{ComponentId, Components},
     uri::{GroupUri, ProviderUri, RoomUri, UserUri},
-    wire::ExternalSender,
+    wire::{ComponentsList, ExternalSender},
 };
 
 /// What the creator asks for.
@@ -118,8 +118,5 @@ pub fn offer<C: Crypto>(env: &Env<'_, C, Keys>, wish: &Wish) -> Result<Offer, Mi
 
 /// A ComponentsList (W-54).
 fn list(components: &BTreeSet<ComponentId>) -> Vec<u8> {
-    let components: Vec<_> = components.iter().collect();
-    let mut out = Vec::new();
-    write_vec(&mut out, &components, |id, out| out.extend_from_slice(&id.0.to_be_bytes()));
-    out
+    ComponentsList(components.iter().map(|id| id.0).collect()).encode()
 }

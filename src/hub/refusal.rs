@@ -211,8 +211,8 @@ pub enum SubmitRefusal {
     /// Somebody else has submitted the same ciphertext.
     #[error("the same message has been submitted under another name")]
     Resubmitted,
-    /// The authenticated data is not Safe AAD with what the group requires (E-050, Q-59).
-    #[error("the authenticated data is not the Safe AAD that the group requires")]
+    /// The authenticated data is not Safe AAD, which the group requires (E-050, Q-59), or the franking tag in it is none.
+    #[error("the authenticated data is not Safe AAD")]
     SafeAad,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]

@@ -1,7 +1,5 @@
 //! Application messages: who may speak, the hub's frank, fan-out (protocol, section 5.4).
 
-use std::collections::BTreeMap;
-
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -11,17 +9,17 @@ use super::{
     room::Change,
 };
 use crate::{
-    codec::{self, Wire},
+    codec::Wire,
     env::{Crypto, Env, Peer, Timestamp},
-    error::{DecodeError, Fault, Misuse},
+    error::Misuse,
     franking::{self, FrankingAgentData, Tag},
     machine::Step,
     policy,
     room::ComponentId,
     uri::UserUri,
     wire::{
-        CipherSuite, FanoutEvent, FanoutMessage, Frank, PrivateMessage, SubmitMessageRequest,
-        SubmitMessageResponse,
+        CipherSuite, FanoutEvent, FanoutMessage, Frank, PrivateMessage, SafeAad,
+        SubmitMessageRequest, SubmitMessageResponse,
     },
 };
 
@@ -110,19 +108,15 @@ impl Room {
         self.franking_tag(message)
     }
 
-    /// The franking tag in a message's Safe AAD, which has to be what the group requires (E-050, P-131, Q-59).
+    /// The franking tag, if there is one, in a message's authenticated data, which has to be Safe AAD if the group has
+    /// that (E-050, P-122, P-131, Q-59).
     fn franking_tag(&self, message: &PrivateMessage) -> Result<Option<Tag>, SubmitRefusal> {
-        let Some(required) = self.group.component(ComponentId::SAFE_AAD.0) else {
+        if self.group.component(ComponentId::SAFE_AAD.0).is_none() {
             return Ok(None);
-        };
-        let aad = safe_aad(message.authenticated_data()).map_err(|_| SubmitRefusal::SafeAad)?;
-        let required = codec::decode_exact(required, |reader| {
-            reader.vec("safe_aad", |reader| reader.u16("component_id"))
-        });
-        if required.map_err(|_| SubmitRefusal::SafeAad)?.iter().any(|id| !aad.contains_key(id)) {
-            return Err(SubmitRefusal::SafeAad);
         }
-        match aad.get(&ComponentId::FRANK_AAD.0) {
+        let aad =
+            SafeAad::decode(message.authenticated_data()).map_err(|_| SubmitRefusal::SafeAad)?;
+        match aad.get(ComponentId::FRANK_AAD.0) {
             Some(tag) => Tag::decode(tag).map(Some).map_err(|_| SubmitRefusal::SafeAad),
             None => Ok(None),
         }
@@ -146,17 +140,4 @@ impl Room {
         let suite = CipherSuite(self.group.ciphersuite());
         franking::stamp(secret, &signer, suite, &tag, &context).map(Some)
     }
-}
-
-/// The items of a SafeAAD, which have to be sorted and unique (E-050, W-53).
-fn safe_aad(octets: &[u8]) -> Result<BTreeMap<u16, &[u8]>, DecodeError> {
-    codec::decode_exact(octets, |reader| {
-        let items = reader.vec("aad_items", |reader| {
-            Ok((reader.u16("component_id")?, reader.bytes("aad_item_data")?))
-        })?;
-        if !items.is_sorted_by(|(before, _), (after, _)| before < after) {
-            return Err(reader.error("aad_items", Fault::Order));
-        }
-        Ok(items.into_iter().collect())
-    })
 }

@@ -105,7 +105,7 @@ fn law_4_of_two_owners_the_second_save_loses() {
     let mut second = Counter::restore(&store.load(ID).expect("saved"));
     let step = first.add(5).expect("in range");
     store.save(ID, step.changes()).expect("the faster one lands");
-    step.apply();
+    let _ = step.apply();
     let late = second.add(7).expect("in range");
     assert_eq!(store.save(ID, late.changes()), Err(SaveError::Stale { found: Revision(2) }));
     drop(late);
@@ -139,7 +139,7 @@ fn law_8_restored_equals_live() {
     for more in 0..10 {
         let step = counter.add(more).expect("in range");
         store.save(ID, step.changes()).expect("one owner");
-        step.apply();
+        let _ = step.apply();
         assert_eq!(Counter::restore(&store.load(ID).expect("saved")), counter);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     codec::{Reader, Wire, write_bytes},
-    error::{DecodeError, Fault},
+    error::DecodeError,
     policy::components::{MediaType, MediaTypeList},
 };
 

@@ -1,6 +1,7 @@
 //! MIMI content: the draft's examples, every rule, what holds for every message, and other libraries as witnesses.
 
 mod allocations;
+mod corpus;
 mod examples;
 mod oracles;
 mod properties;

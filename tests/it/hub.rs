@@ -234,6 +234,15 @@ fn p_144_a_message_is_franked_and_verified_by_all() {
     assert!(world.client("cathy@c.example").read.is_empty(), "its own echo is no news");
 }
 
+/// P-122: whoever does not commit to its content is fanned out without a frank.
+#[test]
+fn p_122_a_message_without_a_tag_is_not_franked() {
+    let mut world = World::with_bob();
+    let body = world.client("bob@b.example").say(b"no tag", None);
+    let response = world.hub.submit(&server("b.example"), &body).unwrap();
+    assert!(matches!(response, SubmitMessageResponse::Accepted { frank: None, .. }));
+}
+
 /// P-021, P-180 … P-189, P-161: a third client of Cathy's enters with nobody online.
 #[test]
 fn p_180_a_client_joins_by_external_commit() {

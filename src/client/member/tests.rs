@@ -1,5 +1,7 @@
 //! Dropped equals never happened, for every operation of the engine.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects")]
+
 use openmls::{
     component::ComponentData,
     credentials::{BasicCredential, Credential},
@@ -419,18 +421,15 @@ fn a_dropped_step_never_happened() {
         panic!("a SelfRemove is public")
     };
     let signer = dave.keys.require(&dave.public).unwrap();
-    let (member, joining) = Member::join_external(
-        &dave.crypto,
-        &signer,
-        dave.credential(),
-        group_info(&last),
-        alice.tree(),
-        vec![leave],
-        Some(AppDataUpdateProposal::update(LIST, vec![4, 4])),
-        fold,
-        2,
-    )
-    .unwrap();
+    let entrance = Entrance {
+        credential: dave.credential(),
+        group_info: group_info(&last),
+        tree: alice.tree(),
+        self_removes: vec![leave],
+        update: Some(AppDataUpdateProposal::update(LIST, vec![4, 4])),
+    };
+    let (member, joining) =
+        Member::join_external(&dave.crypto, &signer, entrance, fold, 2).unwrap();
     dave.founded(member);
     let joining = bytes(joining.commit());
     for party in [&mut alice, &mut bob] {

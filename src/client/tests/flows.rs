@@ -280,11 +280,11 @@ fn the_device_lends_once_and_survives_crashes() {
     let mut restored = Device::restore(&records, &Limits::default()).unwrap();
     assert_eq!(octets(&restored.to_publish()), octets(&made));
     let references: Vec<_> = made.iter().map(|it| it.reference(&bob.crypto).unwrap()).collect();
-    restored.published(&references).apply();
+    drop(restored.published(&references).apply());
     assert!(restored.to_publish().is_empty());
-    restored.forget(&references[..1]).apply();
+    drop(restored.forget(&references[..1]).apply());
     assert_eq!(restored.key_packages(), 2);
-    restored.forget_expired(to.plus(1000)).apply();
+    drop(restored.forget_expired(to.plus(1000)).apply());
     assert_eq!(restored.key_packages(), 0);
     assert!(restored.make_key_packages(&env, Token(2), 101, CS, from, to).is_err());
 }

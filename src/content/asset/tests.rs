@@ -14,10 +14,8 @@ fn sent(external: DraftExternal<'_>) -> MessageBuf {
 }
 
 fn received(message: &MessageBuf) -> External<'_> {
-    match message.as_message().body().body() {
-        Body::External(external) => external,
-        other => panic!("{other:?}"),
-    }
+    let Body::External(external) = message.as_message().body().body() else { panic!() };
+    external
 }
 
 fn opened(

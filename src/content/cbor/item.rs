@@ -134,7 +134,19 @@ pub enum Value<'a> {
     Float(f64),
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&'a str> {
+        if let Value::Text(text) = *self { Some(text) } else { None }
+    }
+
+    /// The octets, if it is a byte string.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        if let Value::Bytes(bytes) = *self { Some(bytes) } else { None }
+    }
+
     /// The integer, if it is one that fits.
     #[must_use]
     pub fn integer(&self) -> Option<i64> {

@@ -64,7 +64,7 @@ fn texts(timeline: &Timeline) -> Vec<String> {
     let text = |item: &Item<'_>| match item.state {
         State::Shown(message) => match message.body().body() {
             Body::Single(single) => String::from_utf8_lossy(single.content()).into_owned(),
-            other => format!("{other:?}"),
+            other @ (Body::Null | Body::External(_) | Body::Multi(_)) => format!("{other:?}"),
         },
         State::Deleted { by, .. } => format!("deleted by {by}"),
         State::Expired => "expired".to_owned(),

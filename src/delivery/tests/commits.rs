@@ -9,6 +9,7 @@ use crate::delivery::{
     LeafFault, LeafIndex, ProposalFault, ProposalView, Sender, TreeForm, WelcomeFault,
     external::sign_content, welcome_refs,
 };
+use crate::env::Timestamp;
 
 /// What is wrong with the proposal that a commit is refused for.
 fn fault(refusal: CommitRefusal) -> ProposalFault {
@@ -133,6 +134,58 @@ fn the_committers_own_update_is_not_obligatory() {
     let forged = room.clients[1].forge(&own.commit, &[by_reference(&names[0])]);
     assert_eq!(fault(refused(&room, &forged)), ProposalFault::OwnLeaf);
     room.accept(1, &own);
+}
+
+/// Whom a commit removes by value, that one's Update need not be in it: they exclude each other.
+#[test]
+fn an_update_does_not_keep_its_sender_in_the_group() {
+    let mut room = Room::new(3);
+    let message = room.clients[1].propose(Propose::Update(LeafNodeParameters::default()));
+    let names = room.propose(&[&message]).unwrap();
+    let made = room.clients[0].commit(vec![remove(LeafIndex(2))]);
+    room.clients[0].forget_commit();
+    assert_eq!(room.judge(&made).unwrap_err(), CommitRefusal::Missing(names));
+    let made = room.clients[0].commit(vec![remove(LeafIndex(1))]);
+    room.accept(0, &made);
+}
+
+/// An Add whose KeyPackage expires while it waits would be in the way of every commit.
+#[test]
+fn an_expired_add_is_in_nobodys_way() {
+    let mut room = Room::new(3);
+    let crypto = OpenMlsRustCrypto::default();
+    let without = with_path(&mut room, 0);
+    let carol = Client::new("mimi://b.example/u/carol");
+    let message = room.clients[1].propose(Propose::Add(carol.key_package()));
+    let names = room.propose(&[&message]).unwrap();
+    assert_eq!(room.judge(&without).unwrap_err(), CommitRefusal::Missing(names.clone()));
+    assert_eq!(room.group.expired(NOW).count(), 0);
+    let late = Timestamp(7_258_118_401_000);
+    assert!(room.group.expired(late).eq(&names));
+    assert!(room.group.open_commit(crypto.crypto(), late, &without.commit).is_ok());
+    room.deliver(&message, Some(1));
+    let with = room.clients[0].commit(vec![]);
+    let refusal = room.group.open_commit(crypto.crypto(), late, &with.commit).unwrap_err();
+    assert_eq!(fault(refusal), ProposalFault::Leaf(LeafFault::Lifetime));
+}
+
+/// No octet of a commit changes unnoticed. The last two vectors are the tags that no server can tell; of these the
+/// GroupInfo shows the first.
+#[test]
+fn every_flipped_octet_is_noticed() {
+    let mut room = Room::new(3);
+    let made = room.clients[1].commit(vec![update_component(NAME, b"x"), remove(LeafIndex(2))]);
+    assert!(room.judge(&made).is_ok());
+    let tag = made.commit.len() - 33;
+    for at in 0..made.commit.len() {
+        let mut other = made.commit.clone();
+        other[at] ^= 1 << (at % 8);
+        let judged = room.judge_with(&other, &made.bundle());
+        match at > tag {
+            true => assert!(judged.is_ok()),
+            false => assert!(judged.is_err(), "{at}"),
+        }
+    }
 }
 
 /// B5, the first row of the table: no server can tell a wrong confirmation tag, but the GroupInfo has to fit it.

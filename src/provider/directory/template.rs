@@ -163,7 +163,7 @@ fn public_host(host: &str) -> Result<Domain, TemplateFault> {
     const LOCAL: [&str; 5] = ["localhost", "local", "localdomain", "internal", "home.arpa"];
     let domain = Domain::parse(host).map_err(|_| TemplateFault::Host)?;
     let under = |top: &&str| host.strip_suffix(*top).is_some_and(|rest| rest.ends_with('.'));
-    if !host.contains('.') || LOCAL.iter().any(|top| under(&top)) {
+    if !host.contains('.') || LOCAL.iter().any(under) {
         return Err(TemplateFault::Host);
     }
     Ok(domain)

@@ -8,10 +8,8 @@ use crate::wire::{QueryElement, SearchField};
 pub struct SearchPolicy {
     closed: bool,
     rules: Vec<(SearchField, Rule)>,
-    /// Whether what users share of their profiles is in the answer, or only their URIs.
-    pub profiles: bool,
-    /// The fewest characters of a part that is searched for: everybody's profile holds an `a`.
-    pub shortest_part: usize,
+    pub(super) profiles: bool,
+    shortest_part: usize,
 }
 
 /// When a field may be searched by.
@@ -26,7 +24,8 @@ pub enum Rule {
 }
 
 impl Default for SearchPolicy {
-    /// By what names one user: handle, nickname, e-mail address and telephone number, each in full.
+    /// By what names one user: handle, nickname, e-mail address and telephone number, each in full. Parts that are
+    /// searched for, if that is allowed, have at least three characters. Only URIs are answered.
     fn default() -> Self {
         let exact =
             [SearchField::Handle, SearchField::Nick, SearchField::Email, SearchField::Phone];
@@ -54,6 +53,20 @@ impl SearchPolicy {
     #[must_use]
     pub fn without(mut self, field: &SearchField) -> Self {
         self.rules.retain(|(known, _)| !same(known, field));
+        self
+    }
+
+    /// The same with what users share of their profiles in the answer.
+    #[must_use]
+    pub const fn with_profiles(mut self) -> Self {
+        self.profiles = true;
+        self
+    }
+
+    /// The same with so many characters at least in a part that is searched for: everybody's profile holds an `a`.
+    #[must_use]
+    pub const fn with_shortest_part(mut self, characters: usize) -> Self {
+        self.shortest_part = characters;
         self
     }
 

@@ -6,6 +6,8 @@
 //! Participants are listed and members; one member in [`FILLED`] has committed, so that nearly all of the tree that a
 //! commit depends on is full.
 
+#![allow(clippy::unwrap_used, reason = "what is not expected ends the benchmark")]
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},
@@ -46,7 +48,10 @@ const COMMITS: usize = 15;
 
 fn main() {
     let test = std::env::args().any(|arg| arg == "--test");
-    let mut criterion = Criterion::default().configure_from_args();
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
     let mut report = vec![submit(&mut criterion, if test { 3 } else { 400 })];
     for members in if test { vec![4, 10] } else { vec![10, 100, 1_000, 3_000] } {
         report.push(update(&mut criterion, members, if test { 2 } else { COMMITS }));
@@ -89,7 +94,7 @@ fn submit(criterion: &mut Criterion, messages: usize) -> String {
     let mut hub = Vec::new();
     for body in &bodies {
         let room = &mut world.hub.room;
-        hub.push(timed(|| room.submit_message(&env, &peer, body).unwrap().apply()).0);
+        hub.push(timed(|| room.submit_message(&env, &peer, body).unwrap().apply().reply).0);
     }
     let signer =
         openmls_basic_credential::SignatureKeyPair::new(SUITE.signature_algorithm()).unwrap();
@@ -210,7 +215,7 @@ fn update(criterion: &mut Criterion, members: usize, commits: usize) -> String {
         let (time, changes) = timed(|| {
             let step = room.update(&env, &peer, &body).unwrap();
             let changes = step.changes().clone();
-            black_box(step.apply());
+            black_box(step.apply().reply);
             changes
         });
         hub.push(time);

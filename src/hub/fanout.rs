@@ -44,7 +44,7 @@ impl Room {
         through: u64,
     ) -> Step<'_, Self, ()> {
         let known = self.log.cursors.get(provider).and_then(|cursor| cursor.outstanding());
-        if !known.is_some_and(|outstanding| outstanding.start <= through) {
+        if known.is_none_or(|outstanding| outstanding.start > through) {
             return self.unchanged(());
         }
         let mut draft = Draft::new(&self.head);

@@ -211,7 +211,7 @@ impl Room {
         let bundle: Vec<Proposed<'_>> = owned.iter().map(Owned::borrow).collect();
         let queue = Queue { waiting: &[], rebuild: false };
         let verdict = policy::judge_proposals(view, queue, &bundle)
-            .map_err(|denied| UpdateRefusal::Denied { denied, proposal: None })?;
+            .map_err(|denied| UpdateRefusal::Denied { denied: Box::new(denied), proposal: None })?;
         let pending = staged
             .propose_as(env.crypto, &signer, HUB, wanted, accepted)
             .map_err(|_| Misuse::Crypto("the hub's proposal cannot be made"))?;

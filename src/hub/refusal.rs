@@ -67,7 +67,7 @@ pub enum UpdateRefusal {
     #[error("{denied}")]
     Denied {
         /// What it says.
-        denied: Denied,
+        denied: Box<Denied>,
         /// The proposal concerned, if it has a name.
         proposal: Option<ProposalRef>,
     },

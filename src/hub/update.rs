@@ -195,7 +195,7 @@ impl Room {
         let queue = room::queue(&waiting, !checked.lapsed().is_empty());
         let verdict = policy::judge_proposals(self.view(), queue, &bundle).map_err(|denied| {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
-            UpdateRefusal::Denied { denied, proposal }
+            UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })?;
         let lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
@@ -339,7 +339,7 @@ impl Room {
                 .index
                 .and_then(|index| proposals.get(index))
                 .and_then(|(_, name)| name.clone());
-            UpdateRefusal::Denied { denied, proposal }
+            UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })
     }
 
@@ -396,9 +396,10 @@ pub(super) fn next_leaves(
 
 impl From<crate::delivery::CommitRefusal> for UpdateRefusal {
     fn from(refusal: crate::delivery::CommitRefusal) -> Self {
-        match refusal {
-            crate::delivery::CommitRefusal::WrongEpoch { current } => Self::WrongEpoch { current },
-            other => Self::Commit(other),
+        if let crate::delivery::CommitRefusal::WrongEpoch { current } = refusal {
+            Self::WrongEpoch { current }
+        } else {
+            Self::Commit(refusal)
         }
     }
 }

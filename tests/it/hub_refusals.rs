@@ -1,5 +1,7 @@
 //! Every way in which the hub refuses, reached and with its answer. Forged handshakes have a file of their own.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
+
 use openmimi::{
     codec::{Reader, Wire, write_bytes},
     delivery::{

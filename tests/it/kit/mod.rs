@@ -1,7 +1,11 @@
 //! Rooms of real clients on a hub whose every step is a crash drill, and properly signed forgeries.
 
-// The benchmarks use a part of it.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, reason = "the benchmarks use a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "what is not expected ends the test"
+)]
 
 mod client;
 mod forge;

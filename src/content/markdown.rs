@@ -2,7 +2,7 @@
 //!
 //! Of GFM's extensions there are tables, task lists and strikethrough; bare addresses are no links. No HTML is ever
 //! sent: [`without_html`] escapes it, [`DraftPart::markdown`] calls that. HTML that is received is text: treat
-//! [`Event::Html`](pulldown_cmark::Event::Html) and its inline kin as such, or use [`plain`] for an app that shows no
+//! [`Event::Html`] and its inline kin as such, or use [`plain`] for an app that shows no
 //! formatting.
 
 use std::{borrow::Cow, ops::Range};

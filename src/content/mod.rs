@@ -73,6 +73,7 @@ pub mod choose;
 mod derived;
 mod draft;
 mod extensions;
+mod external;
 mod id;
 mod invalid;
 pub mod known;
@@ -88,10 +89,10 @@ pub mod timeline;
 pub use derived::{DerivedValues, HubTimestamp};
 pub use draft::{Compose, Draft, DraftBody, DraftExternal, DraftPart};
 pub use extensions::{ExtensionKey, Extensions, KEY_OCTETS};
+pub use external::External;
 pub use id::{MessageId, Salt, UriTooLong};
 pub use invalid::{Invalid, Rule};
 pub use message::{Expiration, Message, MessageBuf, TOPIC_OCTETS};
 pub use part::{
-    AllParts, Body, Disposition, External, Multi, PART_LEVELS, PARTS, Part, Parts, Semantics,
-    Single,
+    AllParts, Body, Disposition, Multi, PART_LEVELS, PARTS, Part, Parts, Semantics, Single,
 };

@@ -3,6 +3,7 @@
 mod allocations;
 mod corpus;
 mod examples;
+mod inspect;
 mod oracles;
 mod properties;
 mod rules;

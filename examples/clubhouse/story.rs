@@ -21,8 +21,11 @@ const ORDINARY: RoleIndex = Preset::Cooperative.ordinary();
 /// A promise that was not kept.
 pub type Broken = String;
 
+/// What happens in a scene.
+type Scene = fn(&mut Story) -> Result<(), Broken>;
+
 /// The scenes, in order. Each one ends when everything has arrived.
-pub const SCENES: [(&str, fn(&mut Story) -> Result<(), Broken>); 8] = [
+pub const SCENES: [(&str, Scene); 8] = [
     ("Alice creates the room", Story::create),
     ("Alice adds Bob", Story::add_bob),
     ("Bob adds Cathy, through the hub", Story::add_cathy),

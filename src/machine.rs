@@ -130,9 +130,11 @@ pub struct Changes {
 
 impl Changes {
     /// Whether there is nothing to save. The answer still rests on [`Changes::base`].
+    ///
+    /// A save without writes is one all the same if the revision moves on: it brings another [`Changes::wake_at`].
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.next == self.base
     }
 
     /// Octets of keys and values put, the figure to watch for write amplification.

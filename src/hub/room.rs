@@ -47,8 +47,8 @@ pub struct Room {
 /// What a step of the room has decided.
 #[derive(Debug)]
 pub struct Staged {
-    draft: Draft,
-    change: Change,
+    /// What is saved; nothing for an answer that writes nothing.
+    decided: Option<(Draft, Change)>,
 }
 
 /// What happens to the group and the two states of the room.
@@ -260,16 +260,19 @@ impl Room {
             wake_at: self.wake_after(Timestamp(0)),
             ..Changes::default()
         };
-        let staged = Staged { draft: Draft::new(&self.head), change: Change::None };
-        Step::new(self, staged, changes, Outcome { reply, actions: Vec::new() })
+        Step::new(self, Staged { decided: None }, changes, Outcome { reply, actions: Vec::new() })
     }
 
     /// A step that does what was drafted.
     pub(super) fn step<R>(&mut self, draft: Draft, change: Change, reply: R) -> Step<'_, Self, R> {
+        if draft.is_empty() && matches!(change, Change::None) {
+            return self.unchanged(reply);
+        }
         self.step_at(Timestamp(0), draft, change, reply)
     }
 
-    /// The same, where everything that was over or due by `done` has been dealt with.
+    /// The same, where everything that was over or due by `done` has been dealt with. It is a save in any case: it brings
+    /// another time to wake at.
     pub(super) fn step_at<R>(
         &mut self,
         done: Timestamp,
@@ -277,9 +280,6 @@ impl Room {
         change: Change,
         reply: R,
     ) -> Step<'_, Self, R> {
-        if draft.is_empty() && matches!(change, Change::None) {
-            return self.unchanged(reply);
-        }
         let mut writes = draft.writes();
         match &change {
             Change::None => {}
@@ -290,7 +290,7 @@ impl Room {
             [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
-        Step::new(self, Staged { draft, change }, changes, outcome)
+        Step::new(self, Staged { decided: Some((draft, change)) }, changes, outcome)
     }
 }
 
@@ -298,9 +298,8 @@ impl sealed::Machine for Room {
     type Staged = Staged;
 
     fn settle(&mut self, staged: Staged) {
-        let Staged { draft, change } = staged;
+        let Some((draft, change)) = staged.decided else { return };
         match change {
-            Change::None if draft.is_empty() => return,
             Change::None => {}
             Change::Proposals(staged, accepted) => {
                 self.group.accept_proposals(*staged);

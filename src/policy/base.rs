@@ -8,11 +8,13 @@ use crate::{
 };
 
 /// Rules of membership that hold for everybody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct BaseRoomPolicy {
     /// The participants are those of the creation (R-030 … R-033).
     pub fixed_membership: bool,
     /// The room that this one depends on: its participants are a strict subset of that room's (R-034 … R-037).
+    #[serde(rename = "parent_room")]
     pub parent: Option<RoomUri>,
     /// A user may have more than one client in the group.
     pub multi_device: bool,

@@ -226,3 +226,69 @@ impl fmt::Debug for Capability {
         fmt::Display::fmt(self, f)
     }
 }
+
+impl std::str::FromStr for Capability {
+    type Err = UnknownCapability;
+
+    /// Reads a name of the registry, or a code point in hexadecimal after `0x`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let code = text.strip_prefix("0x").and_then(|hex| u16::from_str_radix(hex, 16).ok());
+        code.map(Self)
+            .or_else(|| Self::named(text))
+            .ok_or_else(|| UnknownCapability(text.to_owned()))
+    }
+}
+
+/// A name that the registry of capabilities does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no capability of the registry, nor a code point like 0xf000")]
+pub struct UnknownCapability(pub String);
+
+impl serde::Serialize for Capability {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Capability {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R-144, W-41: the ends of every range, and what is kept without a name.
+    #[test]
+    fn the_registry_is_that_of_the_draft() {
+        assert_eq!(Capability::REGISTRY.len(), 76);
+        for (code, name) in [
+            (0x0000, "canAddParticipant"),
+            (0x000b, "canUnBan"),
+            (0x0011, "canCreateSubgroup"),
+            (0x0100, "canSendMessage"),
+            (0x0111, "canTargetMessage"),
+            (0x0200, "canUploadImage"),
+            (0x020b, "canCopyLink"),
+            (0x0304, "canChangeRoomMood"),
+            (0x0383, "canChangeOwnAvatar"),
+            (0x0407, "canViewSharedScreen"),
+            (0x0505, "canChangeOtherPolicyAttribute"),
+            (0x0605, "canSendMLSExternalCommit"),
+        ] {
+            assert_eq!(Capability(code).name(), Some(name));
+            assert_eq!(name.parse(), Ok(Capability(code)));
+        }
+        assert!(Capability::REGISTRY.is_sorted());
+        assert_eq!("0xf001".parse(), Ok(Capability(0xf001)));
+        assert_eq!(Capability(0xf001).to_string(), "0xf001");
+        assert!("canFly".parse::<Capability>().is_err());
+        // in force by decision, though reserved.
+        assert!(!Capability::CHANGE_OTHER_POLICY_ATTRIBUTE.is_reserved());
+        assert!(!Capability::CHANGE_MLS_OPERATIONAL_POLICIES.is_reserved());
+        assert!(Capability::KNOCK.is_reserved());
+    }
+}

@@ -16,10 +16,13 @@ mod ask;
 mod base;
 mod capability;
 pub mod components;
+pub mod file;
 pub mod judge;
 mod limits;
+pub mod matrix;
 mod preauth;
 pub mod presets;
+pub mod question;
 mod role;
 pub mod rules;
 

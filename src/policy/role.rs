@@ -8,7 +8,17 @@ use crate::{
 
 /// The index that names a role in the participant list and in role changes.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    Default,
 )]
 #[serde(transparent)]
 pub struct RoleIndex(pub u32);
@@ -27,11 +37,14 @@ impl std::fmt::Display for RoleIndex {
 }
 
 /// Which roles somebody in one role may be given (`SingleSourceRoleChangeTargets`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RoleChange {
     /// The role before; 0 is somebody who joins or is added.
+    #[serde(rename = "from_role_index")]
     pub from: RoleIndex,
     /// The roles after; 0 is a removal, 1 a ban.
+    #[serde(rename = "target_role_indexes")]
     pub targets: Vec<RoleIndex>,
 }
 

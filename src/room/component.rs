@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, btree_map};
 
 /// The number of an application component (draft-ietf-mls-extensions-10, section 4.1).
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComponentId(pub u16);
 
 /// Declares the components once: constant, number, name in its draft, and whether a GroupContext may hold it.
@@ -134,6 +132,40 @@ impl std::fmt::Display for ComponentId {
             Some(name) => f.write_str(name),
             None => write!(f, "0x{:04x}", self.0),
         }
+    }
+}
+
+impl std::str::FromStr for ComponentId {
+    type Err = &'static str;
+
+    /// Reads a name of its draft, or a number in hexadecimal after `0x`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix("0x").and_then(|hex| u16::from_str_radix(hex, 16).ok());
+        number
+            .map(Self)
+            .or_else(|| Self::KNOWN.iter().copied().find(|id| id.name() == Some(text)))
+            .ok_or("neither the name of a component nor a number like 0x8001")
+    }
+}
+
+/// By name where people read it, by number in records.
+impl serde::Serialize for ComponentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ComponentId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return u16::deserialize(deserializer).map(Self);
+        }
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

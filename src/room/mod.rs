@@ -28,7 +28,7 @@ mod update;
 
 pub use change::{Change, ChangeError, ChangeFault, ClientChange};
 pub use component::{ComponentId, ComponentOperation, Components};
-pub(crate) use draft::{Draft, Move};
+pub(crate) use draft::{Draft, Move, Tally};
 pub use metadata::{RichDescription, RoomMetadata};
 pub use participants::{Listed, ParticipantList};
 pub use state::{Membership, RoomState, StateError, StateFault};

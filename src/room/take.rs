@@ -131,23 +131,25 @@ impl Change {
         let old = start.policy::<JoinLinks>().unwrap_or_default().0;
         let now = room.policy::<JoinLinks>().unwrap_or_default().0;
         for place in update.removed {
-            let link = old.get(place as usize).ok_or(ChangeFault::Place(place))?;
-            if !self.links_gone.insert(place) {
-                return Err(ChangeFault::Twice);
+            if place as usize >= old.len() {
+                return Err(ChangeFault::Place(place));
             }
-            // A link that is there no more went by a change before.
-            if now.iter().filter(|it| *it == link).count()
-                < self.links_gone.iter().filter(|&&it| old.get(it as usize) == Some(link)).count()
-            {
+            if !self.links_gone.insert(place) {
                 return Err(ChangeFault::Twice);
             }
         }
         self.links_added.extend(update.added);
         let mut links = now;
-        for gone in self.links_gone.iter().rev().filter_map(|&place| old.get(place as usize)) {
-            if let Some(place) = links.iter().rposition(|link| link == gone) {
-                links.remove(place);
-            }
+        for &place in self.links_gone.iter().rev() {
+            // Where links have gone since the epoch's start, the places are no longer theirs.
+            let found = match std::ptr::eq(room, start) {
+                true => Some(place as usize),
+                false => links.iter().position(|link| old.get(place as usize) == Some(link)),
+            };
+            match found.filter(|&found| found < links.len()) {
+                Some(found) => links.remove(found),
+                None => return Err(ChangeFault::Twice),
+            };
         }
         links.extend(self.links_added.iter().cloned());
         let octets = JoinLinks(links).encode();

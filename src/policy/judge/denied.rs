@@ -120,6 +120,9 @@ reasons! {
     /// Somebody has no client that could go.
     #[error("{0} has no client to remove")]
     NoClient(UserUri) = "no-client";
+    /// Somebody who is not active, or a role that may not be.
+    #[error("this takes a client in the group")]
+    Inactive = "inactive";
     /// A role would have too many participants.
     #[error("role {0} has no place for another participant")]
     MaxParticipants(RoleIndex) = "max-participants";

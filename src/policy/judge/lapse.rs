@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Action, Denied, Proposed, Proposer, Reason};
 use crate::{
     codec::Wire,
-    policy::RoleIndex,
+    policy::{RoleIndex, components::JoinLinksUpdate},
     room::{ComponentId, ComponentOperation, Draft, Move, ParticipantListUpdate, RoomState},
 };
 
@@ -104,16 +104,39 @@ pub(super) fn by(
     Ok(lapsed)
 }
 
-/// Components that are replaced whole take one change at a time (P-292, Q-79).
+/// Components that are replaced whole take one change at a time (P-292, Q-79), and each join link goes once.
 fn single(waiting: &[Proposed<'_>], new: &Proposed<'_>) -> Result<(), Denied> {
-    let Action::Component { id, .. } = new.what else { return Ok(()) };
-    if matches!(id, ComponentId::PARTICIPANT_LIST | ComponentId::JOIN_LINKS) {
+    let Action::Component { id, operation } = new.what else { return Ok(()) };
+    if id == ComponentId::PARTICIPANT_LIST {
         return Ok(());
     }
-    let same =
-        |it: &Proposed<'_>| matches!(it.what, Action::Component { id: other, .. } if other == id);
-    if waiting.iter().any(same) {
-        return Err(Denied::new("P-292", Reason::Waiting(id)));
+    let goes = links_gone(operation);
+    for old in waiting {
+        let Action::Component { id: other, operation: before } = old.what else { continue };
+        if other != id {
+            continue;
+        }
+        // Changes of the links stand beside each other, unless one takes all of them, or both the same.
+        let apart = match (id, &goes, links_gone(before)) {
+            (ComponentId::JOIN_LINKS, Some(these), Some(those)) => {
+                !these.iter().any(|place| those.contains(place))
+            }
+            _ => false,
+        };
+        if !apart {
+            let rule = if id == ComponentId::JOIN_LINKS { "R-062" } else { "P-292" };
+            return Err(Denied::new(rule, Reason::Waiting(id)));
+        }
     }
     Ok(())
+}
+
+/// The links that a change of them takes away, by place; nothing if it takes the whole component.
+fn links_gone(operation: ComponentOperation<'_>) -> Option<Vec<u32>> {
+    match operation {
+        ComponentOperation::Update(octets) => {
+            Some(JoinLinksUpdate::decode(octets).map(|it| it.removed).unwrap_or_default())
+        }
+        ComponentOperation::Remove => None,
+    }
 }

@@ -1,5 +1,6 @@
 //! Room policy from outside: scenarios in plain text with their verdicts.
 
+mod decide;
 mod scenario;
 
 /// Every scenario gives the verdicts that are written below its lines. `UPDATE_GOLDEN=1` writes them anew.

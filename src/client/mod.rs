@@ -50,8 +50,14 @@
 //! | 1,000 | 522 KB | 1–2 KB | 5.4 KB | 13–16 KB | 15–18 KB |
 //!
 //! To build an own commit saves two copies of the GroupContext more (89 KB at 1,000 members), deleted when it is merged.
-//! Beside this a step saves its ciphertext or event. A dropped step loads the group again from what is saved.
-//! `cargo bench --bench client` measures the times, and the octets of whole steps.
+//! Beside this a step saves its ciphertext or event. A dropped step loads the group again from what is saved. Medians of
+//! `cargo bench --bench client` on two shared cores, saves into memory:
+//!
+//! | members | restore | send | receive | send and drop, reload included |
+//! |---|---|---|---|---|
+//! | 10 | 0.05 ms | 0.08 ms | 0.08 ms | 0.12 ms |
+//! | 100 | 0.3 ms | 0.25 ms | 0.2 ms | 0.6 ms |
+//! | 1,000 | 4 ms | 1.5 ms | 1.0 ms | 3.4 ms |
 
 mod answer;
 mod commit;

@@ -123,19 +123,18 @@ fn cell(roles: &Roles, indices: &[RoleIndex], actor: RoleIndex, deed: Deed) -> S
                 .map(|&from| (from, given(Some(from))))
                 .filter(|(_, targets)| !targets.is_empty())
                 .collect();
-            match deed {
-                // Where the role after is always the same, those before say all; and the other way round.
-                Deed::Remove | Deed::Ban => {
-                    join(&pairs.iter().map(|&(from, _)| from).collect::<Vec<_>>())
-                }
-                Deed::Add | Deed::Unban => {
-                    join(&pairs.into_iter().flat_map(|(_, targets)| targets).collect::<Vec<_>>())
-                }
-                _ => pairs
+            let is = |deeds: &[Deed]| deeds.contains(&deed);
+            // Where the role after is always the same, those before say all; and the other way round.
+            if is(&[Deed::Remove, Deed::Ban]) {
+                join(&pairs.iter().map(|&(from, _)| from).collect::<Vec<_>>())
+            } else if is(&[Deed::Add, Deed::Unban]) {
+                join(&pairs.into_iter().flat_map(|(_, targets)| targets).collect::<Vec<_>>())
+            } else {
+                pairs
                     .iter()
                     .map(|(from, targets)| format!("{from}→{}", join(targets)))
                     .collect::<Vec<_>>()
-                    .join(" "),
+                    .join(" ")
             }
         }
         (From::Oneself | From::Nothing, to) => {

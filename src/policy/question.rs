@@ -441,9 +441,10 @@ impl Question {
             Deed::Destroy => can(Capability::DESTROY_ROOM, "R-209")?,
             Deed::Reinit => can(Capability::SEND_MLS_REINIT_PROPOSAL, "R-210")?,
             Deed::Send | Deed::Receive => {
-                let (capability, rule) = match self.deed {
-                    Deed::Send => (Capability::SEND_MESSAGE, "R-180"),
-                    _ => (Capability::RECEIVE_MESSAGE, "R-181"),
+                let (capability, rule) = if self.deed == Deed::Send {
+                    (Capability::SEND_MESSAGE, "R-180")
+                } else {
+                    (Capability::RECEIVE_MESSAGE, "R-181")
                 };
                 can(capability, rule)?;
                 if !own {

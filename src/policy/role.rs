@@ -356,11 +356,12 @@ impl RolesFault {
 fn powers(role: &Role, fault: &mut impl FnMut(RolesRule)) {
     for &capability in role.capabilities.iter().filter(|it| grants(**it)) {
         match role.index {
-            RoleIndex::NONE => {
-                if !matches!(capability, Capability::OPEN_JOIN | Capability::USE_JOIN_CODE) {
-                    fault(RolesRule::NoRole(capability));
-                }
+            RoleIndex::NONE
+                if !matches!(capability, Capability::OPEN_JOIN | Capability::USE_JOIN_CODE) =>
+            {
+                fault(RolesRule::NoRole(capability));
             }
+            RoleIndex::NONE => {}
             RoleIndex::BANNED if role.name == Role::BANNED => {
                 fault(RolesRule::Banned(capability));
             }

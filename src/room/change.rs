@@ -181,25 +181,28 @@ impl Change {
 
     /// The roles, if they change.
     pub(super) fn new_roles(&self) -> Option<&Roles> {
-        match self.new_contents(ComponentId::ROLES_LIST)? {
-            Contents::Roles(roles) => Some(roles),
-            _ => None,
+        if let Contents::Roles(roles) = self.new_contents(ComponentId::ROLES_LIST)? {
+            Some(roles)
+        } else {
+            None
         }
     }
 
     /// The base policy, if it changes.
     pub(super) fn new_base(&self) -> Option<&BaseRoomPolicy> {
-        match self.new_contents(ComponentId::BASE_ROOM_POLICY)? {
-            Contents::Base(base) => Some(base),
-            _ => None,
+        if let Contents::Base(base) = self.new_contents(ComponentId::BASE_ROOM_POLICY)? {
+            Some(base)
+        } else {
+            None
         }
     }
 
     /// The metadata, if it changes.
     pub(super) fn new_metadata(&self) -> Option<&RoomMetadata> {
-        match self.new_contents(ComponentId::ROOM_METADATA)? {
-            Contents::Metadata(metadata) => Some(metadata),
-            _ => None,
+        if let Contents::Metadata(metadata) = self.new_contents(ComponentId::ROOM_METADATA)? {
+            Some(metadata)
+        } else {
+            None
         }
     }
 

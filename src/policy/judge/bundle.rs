@@ -42,15 +42,12 @@ pub(super) fn judge(
 
 /// Members change roles and preauthorisation in a commit of their own only.
 fn standalone(proposed: &Proposed<'_>) -> Result<(), Denied> {
-    match proposed.what {
-        Action::Component { id, .. }
-            if matches!(id, ComponentId::ROLES_LIST | ComponentId::PREAUTH_LIST)
-                && !is_deferred(proposed) =>
-        {
-            Err(Denied::new("R-017", Reason::ByValue(id)))
-        }
-        _ => Ok(()),
+    let Action::Component { id, .. } = proposed.what else { return Ok(()) };
+    let by_value = matches!(id, ComponentId::ROLES_LIST | ComponentId::PREAUTH_LIST);
+    if by_value && !is_deferred(proposed) {
+        return Err(Denied::new("R-017", Reason::ByValue(id)));
     }
+    Ok(())
 }
 
 /// Servers and those who are no members propose only where the room lets them.

@@ -20,15 +20,14 @@ enum Kind {
 
 /// Everybody whom a proposal concerns by a change of the list; nobody if it is no such change, or malformed.
 pub(super) fn moves(room: &Draft<'_>, what: &Action<'_>) -> Vec<Move> {
-    match what {
-        Action::Component {
-            id: ComponentId::PARTICIPANT_LIST,
-            operation: ComponentOperation::Update(octets),
-        } => ParticipantListUpdate::decode(octets)
-            .map(|update| room.moves_of(&update))
-            .unwrap_or_default(),
-        _ => Vec::new(),
-    }
+    let Action::Component {
+        id: ComponentId::PARTICIPANT_LIST,
+        operation: ComponentOperation::Update(octets),
+    } = what
+    else {
+        return Vec::new();
+    };
+    ParticipantListUpdate::decode(octets).map(|update| room.moves_of(&update)).unwrap_or_default()
 }
 
 /// Whether it is an update that the hub queues and that counts only once it is committed.
@@ -92,8 +91,15 @@ pub(super) fn by(
                     Action::Component { id: ComponentId::PREAUTH_LIST, .. } => {
                         stronger != Kind::Removal
                     }
-                    Action::Component { id: ComponentId::ROLES_LIST, .. } => true,
-                    _ => false,
+                    Action::Component { id, .. } => id == ComponentId::ROLES_LIST,
+                    Action::RemoveClient { .. }
+                    | Action::SelfRemove
+                    | Action::UpdateLeaf { .. }
+                    | Action::Ephemeral { .. }
+                    | Action::ExternalSenders { .. }
+                    | Action::Extensions
+                    | Action::ReInit
+                    | Action::Unsupported => false,
                 };
                 if goes {
                     lapsed.insert(place);

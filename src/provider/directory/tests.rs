@@ -90,11 +90,14 @@ fn what_is_expanded_is_found_again() {
         for route in routes() {
             let url = directory.url(&route).unwrap();
             let path = url.strip_prefix("https://").unwrap().strip_prefix(authority).unwrap();
-            let found = match &route {
-                // The path names the domain.
-                Route::RequestConsent(_) => Route::RequestConsent(Addressee::Domain(b.clone())),
-                Route::UpdateConsent(_) => Route::UpdateConsent(Addressee::Domain(b.clone())),
-                other => other.clone(),
+            // The path of a consent endpoint names the domain.
+            let domain = || Addressee::Domain(b.clone());
+            let found = if let Route::RequestConsent(_) = &route {
+                Route::RequestConsent(domain())
+            } else if let Route::UpdateConsent(_) = &route {
+                Route::UpdateConsent(domain())
+            } else {
+                route.clone()
             };
             assert_eq!(own.find(&host, path), Ok(Found::Endpoint(found)), "{url}");
         }

@@ -464,10 +464,10 @@ impl Question {
                 holders: before.holders + step.holders,
                 active: before.active + step.active,
             };
+            role_bounds(role, step, after)?;
             if step.active > 0 && roles.banned().is_some_and(|banned| banned.index == index) {
                 return Err(Denied::new("R-134", Reason::Inactive));
             }
-            role_bounds(role, step, after)?;
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ fn questions_about_others() {
         &[
             ("2 add 0 2", "allow"),
             ("2 add 0 3", "deny role-change"),
-            ("4 add 0 1", "deny inactive"),
+            ("4 add 0 1", "deny max-active"),
             ("4 add 2 3", "deny listed"),
             ("4 add 0 77", "deny no-such-role"),
             ("4 add 0 0", "deny no-such-role"),
@@ -65,7 +65,7 @@ fn questions_about_others() {
             ("3 set-role 2 3", "allow"),
             ("3 set-role 2 2", "deny same-role"),
             ("3 set-role 2 0", "deny no-such-role"),
-            ("4 set-role 2 1", "deny inactive"),
+            ("4 set-role 2 1", "deny max-active"),
             ("4 set-role 3 2", "allow"),
             ("4 set-role 3 2 3=1/1", "deny min-participants"),
             ("1 add 0 2", "deny no-participant"),

@@ -1,6 +1,7 @@
 //! Room policy from outside: scenarios in plain text with their verdicts.
 
 mod decide;
+mod property;
 mod scenario;
 
 /// Every scenario gives the verdicts that are written below its lines. `UPDATE_GOLDEN=1` writes them anew.

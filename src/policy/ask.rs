@@ -30,7 +30,8 @@ pub fn may_receive(room: &RoomState, user: &UserUri) -> bool {
 }
 
 fn active_with(room: &RoomState, user: &UserUri, capability: Capability) -> bool {
-    may(room, user, capability) && room.is_active(user)
+    let (role, is_active) = room.standing(user);
+    is_active && room.roles().can(role, capability)
 }
 
 /// May this user be given the GroupInfo, as somebody who may be able to join by an external commit (P-023, D-92)?

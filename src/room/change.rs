@@ -308,13 +308,20 @@ impl RoomState {
                 self.membership.strangers.insert(user, clients);
             }
         }
-        let mut gone = removed.iter().copied().peekable();
-        let mut place = 0;
-        self.membership.clients.retain(|_| {
-            let goes = gone.next_if_eq(&place).is_some();
-            place += 1;
-            !goes
-        });
+        match removed {
+            &[only] if (only as usize) < self.membership.clients.len() => {
+                self.membership.clients.remove(only as usize);
+            }
+            _ => {
+                let mut gone = removed.iter().copied().peekable();
+                let mut place = 0;
+                self.membership.clients.retain(|_| {
+                    let goes = gone.next_if_eq(&place).is_some();
+                    place += 1;
+                    !goes
+                });
+            }
+        }
         self.participants.remove(removed);
     }
 

@@ -112,16 +112,19 @@ impl ParticipantList {
         self.get(self.place(uri.as_ref().as_bytes())?)
     }
 
-    fn place(&self, uri: &[u8]) -> Option<u32> {
+    pub(super) fn place(&self, uri: &[u8]) -> Option<u32> {
         self.places.find(uri, |place| self.entries.uri(place) == Some(uri))
     }
 
     /// The role of a URI; [`RoleIndex::NONE`] if it is not listed.
     #[must_use]
     pub fn role(&self, uri: impl AsRef<str>) -> RoleIndex {
-        self.place(uri.as_ref().as_bytes())
-            .and_then(|place| self.entries.role(place))
-            .unwrap_or(RoleIndex::NONE)
+        self.place(uri.as_ref().as_bytes()).map_or(RoleIndex::NONE, |place| self.role_at(place))
+    }
+
+    /// The role at a place; [`RoleIndex::NONE`] if there is none.
+    pub(super) fn role_at(&self, place: u32) -> RoleIndex {
+        self.entries.role(place).unwrap_or(RoleIndex::NONE)
     }
 
     /// All entries, in order.

@@ -7,22 +7,20 @@ use std::hash::{DefaultHasher, Hasher};
 /// No `HashMap`: the table owns no keys, it renumbers places in one pass when an entry goes, and its order shows
 /// nowhere. Who may add participants could choose URIs that collide, so a chain that grows too long makes the table
 /// anew with another seed; URIs that collide under several seeds cannot be found in practice.
+///
+/// Hashes and places lie apart, so that to renumber is to run over plain numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     seed: u64,
     /// A power of two of them, at most half in use.
-    slots: Vec<Slot>,
+    hashes: Vec<u32>,
+    /// As many: a place and one more, or [`FREE`].
+    places: Vec<u32>,
     used: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u32,
-    /// [`FREE`] if nothing is here.
-    place: u32,
-}
-
-const FREE: u32 = u32::MAX;
+/// Nothing is here.
+const FREE: u32 = 0;
 
 /// Never seen by chance in a table that is half empty.
 const LONGEST_CHAIN: usize = 256;
@@ -32,7 +30,7 @@ const SEEDS: u64 = 8;
 
 impl Places {
     pub(super) const fn new() -> Self {
-        Self { seed: 0, slots: Vec::new(), used: 0 }
+        Self { seed: 0, hashes: Vec::new(), places: Vec::new(), used: 0 }
     }
 
     pub(super) fn with_capacity(entries: usize) -> Self {
@@ -41,13 +39,25 @@ impl Places {
         places
     }
 
+    /// The hash and the place at a slot; none if it is free.
+    fn slot(&self, at: usize) -> Option<(u32, u32)> {
+        let place = self.places.get(at)?.checked_sub(1)?;
+        Some((*self.hashes.get(at)?, place))
+    }
+
+    fn set(&mut self, at: usize, hash: u32, place: u32) {
+        if let (Some(hashes), Some(places)) = (self.hashes.get_mut(at), self.places.get_mut(at)) {
+            (*hashes, *places) = (hash, place.saturating_add(1));
+        }
+    }
+
     /// The place whose URI is `uri`, `same` comparing it with the one at a place.
     pub(super) fn find(&self, uri: &[u8], same: impl Fn(u32) -> bool) -> Option<u32> {
         let hash = self.hash(uri);
         self.chain(hash)
-            .map_while(|slot| self.slots.get(slot).filter(|slot| slot.place != FREE))
-            .find(|slot| slot.hash == hash && same(slot.place))
-            .map(|slot| slot.place)
+            .map_while(|at| self.slot(at))
+            .find(|&(its, place)| its == hash && same(place))
+            .map(|(_, place)| place)
     }
 
     /// Adds a place, unless its URI is in the table already; tells whether it did. `uri_at` gives the URI of every
@@ -61,17 +71,17 @@ impl Places {
         self.grow(self.used + 1);
         let hash = self.hash(uri);
         for (length, at) in self.chain(hash).enumerate() {
-            let Some(slot) = self.slots.get_mut(at) else { break };
-            if slot.place == FREE {
-                *slot = Slot { hash, place };
-                self.used += 1;
-                if length > LONGEST_CHAIN {
-                    self.reseed(uri_at);
+            match self.slot(at) {
+                None => {
+                    self.set(at, hash, place);
+                    self.used += 1;
+                    if length > LONGEST_CHAIN {
+                        self.reseed(uri_at);
+                    }
+                    return true;
                 }
-                return true;
-            }
-            if slot.hash == hash && uri_at(slot.place) == Some(uri) {
-                return false;
+                Some((its, other)) if its == hash && uri_at(other) == Some(uri) => return false,
+                Some(_) => {}
             }
         }
         false
@@ -86,14 +96,14 @@ impl Places {
         }
         match removed {
             &[only] => {
-                for slot in &mut self.slots {
-                    slot.place -= u32::from(slot.place > only && slot.place != FREE);
+                for place in &mut self.places {
+                    *place -= u32::from(*place > only);
                 }
             }
             _ => {
-                for slot in self.slots.iter_mut().filter(|slot| slot.place != FREE) {
-                    let before = removed.partition_point(|&gone| gone < slot.place);
-                    slot.place -= u32::try_from(before).unwrap_or(0);
+                for place in self.places.iter_mut().filter(|place| **place != FREE) {
+                    let before = removed.partition_point(|&gone| gone < *place);
+                    *place -= u32::try_from(before).unwrap_or(0);
                 }
             }
         }
@@ -108,61 +118,60 @@ impl Places {
     }
 
     fn mask(&self) -> usize {
-        self.slots.len().wrapping_sub(1)
+        self.places.len().wrapping_sub(1)
     }
 
     /// The slots to look at for a hash, in order; none in an empty table.
     fn chain(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
         let mask = self.mask();
-        (0..self.slots.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
+        (0..self.places.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
     }
 
-    /// Puts a slot at the end of its chain, and tells how long the chain was.
-    fn put(&mut self, new: Slot) -> usize {
-        for (length, at) in self.chain(new.hash).enumerate() {
-            if let Some(slot) = self.slots.get_mut(at).filter(|slot| slot.place == FREE) {
-                *slot = new;
-                return length;
-            }
-        }
-        0
+    /// Puts a place at the end of its chain, and tells how long the chain was.
+    fn put(&mut self, hash: u32, place: u32) -> usize {
+        let free = self.chain(hash).enumerate().find(|&(_, at)| self.slot(at).is_none());
+        let Some((length, at)) = free else { return 0 };
+        self.set(at, hash, place);
+        length
     }
 
     /// Takes a place out and closes its chain.
     fn take(&mut self, hash: u32, place: u32) {
-        let found = self
-            .chain(hash)
-            .find(|&at| self.slots.get(at).is_none_or(|it| it.place == place || it.place == FREE));
-        let Some(mut hole) = found else { return };
+        let found =
+            self.chain(hash).find(|&at| self.slot(at).is_none_or(|(_, other)| other == place));
+        let Some(mut hole) = found.filter(|&at| self.slot(at).is_some()) else { return };
         let mask = self.mask();
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
-            let Some(&next) = self.slots.get(at).filter(|next| next.place != FREE) else { break };
-            // A slot may fill the hole if its chain starts at or before it.
-            let home = next.hash as usize & mask;
+            let Some((hash, place)) = self.slot(at) else { break };
+            // It may fill the hole if its chain starts at or before it.
+            let home = hash as usize & mask;
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                if let Some(slot) = self.slots.get_mut(hole) {
-                    *slot = next;
-                }
+                self.set(hole, hash, place);
                 hole = at;
             }
         }
-        if let Some(slot) = self.slots.get_mut(hole) {
-            slot.place = FREE;
+        if let Some(last) = self.places.get_mut(hole) {
+            *last = FREE;
             self.used -= 1;
         }
     }
 
+    /// Empties the table, and gives what was in it.
+    fn empty(&mut self, slots: usize) -> Vec<(u32, u32)> {
+        let all = (0..self.places.len()).filter_map(|at| self.slot(at)).collect();
+        self.hashes = vec![0; slots];
+        self.places = vec![FREE; slots];
+        all
+    }
+
     fn grow(&mut self, entries: usize) {
-        if entries * 2 <= self.slots.len() {
+        if entries * 2 <= self.places.len() {
             return;
         }
-        let room = vec![Slot { hash: 0, place: FREE }; (entries * 2).next_power_of_two().max(16)];
-        for slot in std::mem::replace(&mut self.slots, room) {
-            if slot.place != FREE {
-                self.put(slot);
-            }
+        for (hash, place) in self.empty((entries * 2).next_power_of_two().max(16)) {
+            self.put(hash, place);
         }
     }
 
@@ -170,12 +179,10 @@ impl Places {
     fn reseed<'u>(&mut self, uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
         while self.seed < SEEDS {
             self.seed += 1;
-            let old = self.slots.clone();
-            self.slots.fill(Slot { hash: 0, place: FREE });
             let mut longest = 0;
-            for slot in old.iter().filter(|slot| slot.place != FREE) {
-                let hash = uri_at(slot.place).map_or(slot.hash, |uri| self.hash(uri));
-                longest = longest.max(self.put(Slot { hash, place: slot.place }));
+            for (hash, place) in self.empty(self.places.len()) {
+                let hash = uri_at(place).map_or(hash, |uri| self.hash(uri));
+                longest = longest.max(self.put(hash, place));
             }
             if longest <= LONGEST_CHAIN {
                 break;
@@ -194,7 +201,7 @@ mod tests {
         let mut places = Places::new();
         for (place, uri) in uris.iter().enumerate() {
             assert!(places.insert(uri, place as u32, at));
-            assert!(!places.insert(uri, FREE, at), "twice");
+            assert!(!places.insert(uri, 9, at), "twice");
         }
         let full = places.clone();
         let removed = [0, 5, uris.len() as u32 - 1];

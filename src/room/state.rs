@@ -279,10 +279,18 @@ impl RoomState {
         }
     }
 
+    /// The role of a user and whether it has a client in the group, by one look-up.
+    pub(crate) fn standing(&self, user: &UserUri) -> (RoleIndex, bool) {
+        match self.participants.place(user.as_bytes()) {
+            Some(place) => (self.participants.role_at(place), self.membership.of_place(place) > 0),
+            None => (RoleIndex::NONE, false),
+        }
+    }
+
     /// Whether a participant has a client in the group.
     #[must_use]
     pub fn is_active(&self, user: &UserUri) -> bool {
-        self.participants.find(user).is_some_and(|it| self.membership.of_place(it.place) > 0)
+        self.standing(user).1
     }
 
     /// Entries that are not banned, for [`BaseRoomPolicy::max_users`].

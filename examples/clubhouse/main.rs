@@ -23,13 +23,13 @@ mod world;
 use std::process::ExitCode;
 
 use crash::{Choice, Schedule};
-use story::{Story, play};
+use story::{Story, play, play_watched};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [] => run(|story| print!("{}", story.world.trace.text())),
+        [] => run(),
         ["--mermaid"] => diagram(),
         ["--crash", seed] => seed.parse().map_or_else(|_| usage(), with_crashes),
         ["--storm", seed] => seed.parse().map_or_else(|_| usage(), in_a_storm),
@@ -47,12 +47,19 @@ fn failed(story: &Story, broken: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run(show: impl FnOnce(&Story)) -> ExitCode {
-    let (story, _, kept) = play(|_| Schedule::Never);
+fn run() -> ExitCode {
+    let mut told = 0;
+    let (story, _, kept) = play_watched(
+        |_| Schedule::Never,
+        |story| {
+            print!("{}", story.world.trace.text_from(told));
+            told = story.world.trace.0.len();
+        },
+    );
     if let Err(broken) = kept {
-        return failed(&story, &broken);
+        eprintln!("\nbroken promise: {broken}");
+        return ExitCode::FAILURE;
     }
-    show(&story);
     println!("\n{}", story.summary());
     ExitCode::SUCCESS
 }

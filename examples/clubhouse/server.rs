@@ -7,7 +7,7 @@ use openmimi::{
     env::{Env, Limits, Peer, Timestamp},
     follower::{self, Notice},
     hub::{self, Answer, Event},
-    machine::Records,
+    machine::{self, Records},
     provider::{self, ClaimAnswer, Owner, Policy, Stance},
     uri::{ClientUri, Domain, RoomUri, UserUri},
     wire::{KeyMaterialRequest, KeyMaterialResponse, KeyPackageRef},
@@ -148,70 +148,51 @@ impl Server {
         match endpoint {
             Endpoint::KeyMaterial(target) => self.key_material(now, peer, target, body),
             Endpoint::Notify(room) => self.notify(now, peer, room, body).map(Step::Done),
-            Endpoint::Update(room) => self.update(now, peer, room, body).map(Step::Done),
-            Endpoint::SubmitMessage(room) => {
-                self.submit_message(now, peer, room, body).map(Step::Done)
-            }
-            Endpoint::GroupInfo(room) => self.group_info(now, peer, room, body).map(Step::Done),
+            Endpoint::Update(room) => self
+                .at_hub(
+                    now,
+                    room,
+                    |room, env| room.update(env, peer, body),
+                    hub::UpdateRefusal::answer,
+                )
+                .map(Step::Done),
+            Endpoint::SubmitMessage(room) => self
+                .at_hub(
+                    now,
+                    room,
+                    |room, env| room.submit_message(env, peer, body),
+                    hub::SubmitRefusal::answer,
+                )
+                .map(Step::Done),
+            Endpoint::GroupInfo(room) => self
+                .at_hub(
+                    now,
+                    room,
+                    |room, env| room.group_info(env, peer, body),
+                    |refusal: &hub::GroupInfoRefusal| refusal.answer(room),
+                )
+                .map(Step::Done),
         }
     }
 
-    fn update(
+    /// A call of a room at its hub, with the answer to a refusal.
+    fn at_hub<R: Wire, F>(
         &mut self,
         now: Timestamp,
-        peer: &Peer,
         room: &RoomUri,
-        body: &[u8],
+        call: impl for<'a> FnOnce(
+            &'a mut hub::Room,
+            &Env<'_, RustCrypto, hub::Keys>,
+        ) -> Result<machine::Step<'a, hub::Room, R>, hub::Refusal<F>>,
+        answer: impl FnOnce(&F) -> Answer<R>,
     ) -> Option<Reply> {
         let Some(machine) = self.hubs.get_mut(room) else { return Some(Reply::status(404)) };
         let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
         let restore = |records: &Records| hub_of(records, &self.limits);
-        match self
-            .disk
-            .step(&hub_id(room), machine, restore, |machine| machine.update(&env, peer, body))
-        {
+        match self.disk.step(&hub_id(room), machine, restore, |machine| call(machine, &env)) {
             Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
             Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => Some(Reply::of(refusal.reason.answer())),
-        }
-    }
-
-    fn submit_message(
-        &mut self,
-        now: Timestamp,
-        peer: &Peer,
-        room: &RoomUri,
-        body: &[u8],
-    ) -> Option<Reply> {
-        let Some(machine) = self.hubs.get_mut(room) else { return Some(Reply::status(404)) };
-        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
-        let restore = |records: &Records| hub_of(records, &self.limits);
-        match self.disk.step(&hub_id(room), machine, restore, |machine| {
-            machine.submit_message(&env, peer, body)
-        }) {
-            Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
-            Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => Some(Reply::of(refusal.reason.answer())),
-        }
-    }
-
-    fn group_info(
-        &mut self,
-        now: Timestamp,
-        peer: &Peer,
-        room: &RoomUri,
-        body: &[u8],
-    ) -> Option<Reply> {
-        let Some(machine) = self.hubs.get_mut(room) else { return Some(Reply::status(404)) };
-        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
-        let restore = |records: &Records| hub_of(records, &self.limits);
-        match self
-            .disk
-            .step(&hub_id(room), machine, restore, |machine| machine.group_info(&env, peer, body))
-        {
-            Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
-            Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => Some(Reply::of(refusal.reason.answer(room))),
+            Err(Halt::Refused(refusal)) => Some(Reply::of(answer(&refusal.reason))),
         }
     }
 

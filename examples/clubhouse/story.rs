@@ -288,6 +288,14 @@ impl Story {
 
 /// Plays all scenes; `crash` says when to crash in each one. Gives the number of saves of each scene, too.
 pub fn play(crash: impl Fn(usize) -> Schedule) -> (Story, Vec<usize>, Result<(), Broken>) {
+    play_watched(crash, |_| {})
+}
+
+/// The same, where somebody looks at the story after each scene.
+pub fn play_watched(
+    crash: impl Fn(usize) -> Schedule,
+    mut watch: impl FnMut(&Story),
+) -> (Story, Vec<usize>, Result<(), Broken>) {
     let mut story = Story::new();
     let mut saves = Vec::new();
     for (number, (title, scene)) in SCENES.iter().enumerate() {
@@ -298,6 +306,7 @@ pub fn play(crash: impl Fn(usize) -> Schedule) -> (Story, Vec<usize>, Result<(),
             plan.schedule = crash(number);
         }
         let kept = scene(&mut story);
+        watch(&story);
         saves.push(story.world.plan.borrow().saves);
         if let Err(broken) = kept {
             return (story, saves, Err(format!("{title}: {broken}")));

@@ -51,8 +51,13 @@ impl Trace {
 
     /// One line a hop.
     pub fn text(&self) -> String {
+        self.text_from(0)
+    }
+
+    /// The same, without the first lines.
+    pub fn text_from(&self, first: usize) -> String {
         let mut out = String::new();
-        for line in &self.0 {
+        for line in self.0.iter().skip(first) {
             let _ = match line {
                 Line::Scene(title) => writeln!(out, "\n{title}"),
                 Line::Hop(Hop { from, to, endpoint, octets, outcome }) => {

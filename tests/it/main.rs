@@ -4,6 +4,7 @@
 
 mod clubhouse;
 mod content;
+mod corpus;
 mod directory;
 mod follower;
 mod forged;

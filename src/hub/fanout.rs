@@ -65,7 +65,7 @@ impl Room {
             return self.unchanged(());
         }
         let mut draft = Draft::new(&self.head);
-        draft.cursor(self, provider).failed(env.now, retry_after);
+        draft.cursor(self, provider).failed(env.now, retry_after, &self.limits);
         self.step(draft, Change::None, ())
     }
 

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Refusal,
+    abuse::Desk,
     answered::Answered,
     draft::Draft,
-    expiring::{Claim, Expiring, Joiner},
+    epochs::Epoch,
+    expiring::{Asked, Claim, Expiring, Joiner},
+    floods::{Door, Floods},
     log::Log,
+    messages::Messages,
     proposed::{self, People},
     record::{Head, Record},
 };
@@ -40,8 +44,18 @@ pub struct Room {
     /// By the signature key in the request.
     pub(super) joiners: Expiring<Joiner>,
     pub(super) log: Log,
+    pub(super) messages: Messages,
+    /// The epochs before this one whose messages are taken, oldest first.
+    pub(super) past: Vec<Epoch>,
+    pub(super) desk: Desk,
+    /// By message and reporter.
+    pub(super) reported: Expiring<()>,
+    /// By the hash of the request.
+    pub(super) asked: Expiring<Asked>,
+    // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
+    pub(super) floods: Floods,
 }
 
 /// What a step of the room has decided.
@@ -87,9 +101,15 @@ impl Room {
         let loaded = Record::load(records)?;
         let head = loaded.iter().find_map(|record| match record {
             Record::Head(head) => Some(head.clone()),
-            Record::Answer(..) | Record::Claim(..) | Record::Joiner(..) | Record::Cursor(..) => {
-                None
-            }
+            Record::Answer(..)
+            | Record::Claim(..)
+            | Record::Joiner(..)
+            | Record::Cursor(..)
+            | Record::Sent(..)
+            | Record::Past(_)
+            | Record::Desk(_)
+            | Record::Reported(..)
+            | Record::Asked(..) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
@@ -122,7 +142,13 @@ impl Room {
             claims: Expiring::default(),
             joiners: Expiring::default(),
             log: Log::default(),
+            messages: Messages::default(),
+            past: Vec::new(),
+            desk: Desk::default(),
+            reported: Expiring::default(),
+            asked: Expiring::default(),
             audience: None,
+            floods: Floods::default(),
         };
         room.effective = room.with_all_that_waits();
         Ok(room)
@@ -140,6 +166,11 @@ impl Room {
             Record::Cursor(provider, cursor) => {
                 self.log.cursors.insert(provider, cursor);
             }
+            Record::Sent(number, sent) => self.messages.insert(number, sent),
+            Record::Past(past) => self.past = past,
+            Record::Desk(desk) => self.desk = desk,
+            Record::Reported(name, until) => self.reported.insert(name, (), until),
+            Record::Asked(name, asked, until) => self.asked.insert(name, asked, until),
         }
     }
 
@@ -237,6 +268,22 @@ impl Room {
         hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect()
     }
 
+    /// Counts a request, before anything costly is done for it (D-96). `user` is whom it claims to be made for: counted if
+    /// it is a participant for whom the peer speaks.
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        door: Door,
+        peer: &Peer,
+        user: Option<&UserUri>,
+    ) -> Result<(), u64> {
+        let listed = |user: &&UserUri| {
+            self.speaks_for(peer, user) && self.effective().participants().find(user).is_some()
+        };
+        let user = user.filter(listed);
+        self.floods.admit(&self.limits, now, door, peer, user)
+    }
+
     pub(super) fn refuse<R, F: From<R>>(&self, reason: R) -> Refusal<F> {
         Refusal { reason: reason.into(), judged_at: self.revision }
     }
@@ -248,6 +295,8 @@ impl Room {
             self.joiners.next_expiry(after),
             self.claims.next_expiry(after),
             self.log.next_retry(after),
+            self.reported.next_expiry(after),
+            self.asked.next_expiry(after),
         ];
         times.into_iter().flatten().min()
     }

@@ -6,8 +6,10 @@ use super::{
     Keys, Refusal, Room, UpdateRefusal,
     answered::{self, Answer, Endpoint},
     draft::Draft,
+    floods::Door,
     propose::Reissued,
     proposed::{self, Owned, Who},
+    record::Record,
     room::{self, Change},
 };
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     policy::{self, Claims, JoinCode, Proposed, RoleIndex},
     uri::{Domain, UserUri},
     wire::{
-        ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
+        self, ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
         PublicMessage, RatchetTree, RatchetTreeOption, UpdateOutcome, UpdateRequest,
         UpdateRoomResponse, Welcome,
     },
@@ -59,6 +61,7 @@ impl Room {
             return Ok(self.unchanged(first));
         }
         let request = UpdateRequest::decode(body).map_err(|error| self.refuse(error))?;
+        self.may_knock(env.now, peer, &request.bundle).map_err(|reason| self.refuse(reason))?;
         let mut draft = Draft::new(&self.head);
         let accepted = draft.stamp(env.now, &self.limits);
         let change = match request.bundle {
@@ -75,11 +78,38 @@ impl Room {
             error_description: ErrorDescription::default(),
             outcome: UpdateOutcome::Success { accepted_timestamp: accepted },
         };
-        draft.answer(
-            self,
-            Answer { at: env.now, request: name, reply: response.encode(), message: None },
-        );
+        draft.answer(self, Answer { at: env.now, request: name, reply: response.encode() });
         Ok(self.step(draft, change, response))
+    }
+
+    /// What can be told before a signature is verified: whether this peer may bring messages of these senders (D-23),
+    /// and whether it, or a sender, has asked too often (D-96).
+    fn may_knock(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        bundle: &HandshakeBundle,
+    ) -> Result<(), UpdateRefusal> {
+        let messages: Vec<&PublicMessage> = match bundle {
+            HandshakeBundle::Proposals { first, more } => {
+                std::iter::once(first).chain(more).collect()
+            }
+            HandshakeBundle::Commit { commit, .. } => vec![commit],
+        };
+        let mut user = None;
+        let mut strange = false;
+        // Of other epochs nobody knows whose leaves they are.
+        for message in messages.iter().filter(|it| it.epoch() == self.group.epoch()) {
+            if let wire::Sender::Member(leaf) = message.sender()
+                && let Some(sender) = self.leaves.get(&LeafIndex(leaf))
+            {
+                strange |= !self.speaks_for(peer, sender);
+                user = Some(sender.clone());
+            }
+        }
+        self.admit(now, Door::Update, peer, user.as_ref())
+            .map_err(|retry_after| UpdateRefusal::TooMany { retry_after })?;
+        if strange { Err(UpdateRefusal::Peer) } else { Ok(()) }
     }
 
     fn take_proposals<C: Crypto>(
@@ -241,6 +271,10 @@ impl Room {
         let leaves = leaves(&staged)?;
         let welcomed = self.welcomed(env, &staged, draft)?;
         self.unblock(&verdict, &leaves, draft);
+        let past = self.past_epochs(&staged);
+        if past != self.past {
+            draft.put(Record::Past(past));
+        }
 
         let reissued = match &committer {
             Who::Joiner(_) => {

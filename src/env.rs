@@ -192,6 +192,10 @@ pub struct Limits {
     pub replays: usize,
     /// Milliseconds for which it recognises them.
     pub replays_for: u64,
+    /// Joining codes that a hub keeps for one room, those of its join links among them.
+    pub codes: usize,
+    /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
+    pub codes_remembered: u64,
 }
 
 impl Default for Limits {
@@ -244,6 +248,8 @@ impl Default for Limits {
             reports_for: 30 * 24 * 60 * 60 * 1000,
             replays: 1024,
             replays_for: 24 * 60 * 60 * 1000,
+            codes: 1024,
+            codes_remembered: 24 * 60 * 60 * 1000,
         }
     }
 }

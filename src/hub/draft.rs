@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Action, abuse,
     answered::Answer,
+    codes,
     log::{Cursor, Event},
     messages::Sent,
     record::{self, Head, Record},
@@ -25,6 +26,7 @@ enum Gone {
     Sent(u64),
     Reported(Vec<u8>),
     Asked(Vec<u8>),
+    Code(Vec<u8>),
 }
 
 /// Changes of the hub's own records. The head is a copy that is written back if it changed.
@@ -133,6 +135,15 @@ impl Draft {
         self.gone.push(Gone::Joiner(signature_key));
     }
 
+    pub(super) fn forget_code(&mut self, name: Vec<u8>) {
+        self.gone.push(Gone::Code(name));
+    }
+
+    /// How many codes are put here.
+    pub(super) fn codes_put(&self) -> usize {
+        self.put.iter().filter(|record| matches!(record, Record::Code(..))).count()
+    }
+
     /// Everything whose time is over goes.
     pub(super) fn expire(&mut self, room: &Room, now: Timestamp) {
         self.gone.extend(room.answered.expired(now, &room.limits).map(Gone::Answer));
@@ -140,6 +151,7 @@ impl Draft {
         self.gone.extend(room.joiners.expired(now).cloned().map(Gone::Joiner));
         self.gone.extend(room.reported.expired(now).cloned().map(Gone::Reported));
         self.gone.extend(room.asked.expired(now).cloned().map(Gone::Asked));
+        self.gone.extend(room.codes.expired(now).cloned().map(Gone::Code));
     }
 
     /// The bodies that nobody waits for any more go, now that cursors have moved.
@@ -163,6 +175,7 @@ impl Draft {
                 Gone::Sent(number) => record::sent_key(*number),
                 Gone::Reported(name) => record::reported_key(name),
                 Gone::Asked(name) => record::asked_key(name),
+                Gone::Code(name) => record::code_key(name),
             };
             writes.insert(key, None);
         }
@@ -207,11 +220,13 @@ impl Draft {
             | Record::Joiner(_, _, until)
             | Record::Reported(_, until)
             | Record::Asked(_, _, until) => Some(*until),
+            Record::Code(_, _, until) => codes::wakes(*until),
             Record::Head(_)
             | Record::Cursor(..)
             | Record::Sent(..)
             | Record::Past(_)
-            | Record::Desk(_) => None,
+            | Record::Desk(_)
+            | Record::Tombstone(_) => None,
         });
         put.chain(self.cursors.values().filter_map(|cursor| cursor.retry_at)).min()
     }
@@ -226,6 +241,7 @@ impl Draft {
                 Gone::Sent(number) => room.messages.remove(number),
                 Gone::Reported(name) => room.reported.remove(&name),
                 Gone::Asked(name) => room.asked.remove(&name),
+                Gone::Code(name) => room.codes.remove(&name),
             }
         }
         for record in self.put {

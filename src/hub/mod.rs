@@ -17,6 +17,8 @@
 //! | [`Room::report_abuse`], [`Room::reviewed`] | `reportAbuse` | what was reported is verified, and kept for review |
 //! | [`Room::propose`] | – | the hub itself asks for a change, as an external sender |
 //! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
+//! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
+//! | [`Room::destroy`] | – | the room ends |
 //! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
 //!
 //! Each is a [`Step`](crate::machine::Step) or a refusal that knows its wire answer. In the words of the first MIMI
@@ -41,13 +43,16 @@
 
 mod abuse;
 mod answered;
+mod codes;
 mod create;
+mod destroy;
 mod draft;
 mod epochs;
 mod expiring;
 mod fanout;
 mod floods;
 mod group_info;
+mod join_attempt;
 mod keys;
 mod keys_claimed;
 mod log;
@@ -65,7 +70,11 @@ use std::ops::Range;
 
 pub use self::{
     abuse::{Finding, Report, ReportRefusal, Reported},
+    codes::{CodeFault, CodeRefusal, CodeSource, CodeTerms, JoiningCode},
     create::CreateRefusal,
+    destroy::{By, DestroyRefusal, Ending, Tombstone},
+    group_info::GroupInfoStep,
+    join_attempt::JoinAttempt,
     keys::{Keys, SigningKey},
     log::{Batch, Event},
     offer::{Offer, Wish, offer},

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     abuse::Desk,
     answered::Answer,
+    codes::JoiningCode,
+    destroy::Tombstone,
     epochs::Epoch,
     expiring::{Asked, Claim, Joiner},
     log::Cursor,
@@ -57,6 +59,9 @@ pub(super) enum Record {
     Reported(Vec<u8>, Timestamp),
     /// A GroupInfo request, by its hash; with the time until which it is recognised.
     Asked(Vec<u8>, Asked, Timestamp),
+    /// By the SHA-256 of the code; with the time at which it is forgotten.
+    Code(Vec<u8>, JoiningCode, Timestamp),
+    Tombstone(Tombstone),
 }
 
 const HEAD: u8 = 0x01;
@@ -64,10 +69,12 @@ const ANSWER: u8 = 0x02;
 const CURSOR: u8 = 0x03;
 const CLAIM: u8 = 0x04;
 const JOINER: u8 = 0x05;
-const SENT: u8 = 0x08;
-const PAST: u8 = 0x09;
-const DESK: u8 = 0x0A;
-const REPORTED: u8 = 0x0B;
+const SENT: u8 = 0x06;
+const PAST: u8 = 0x07;
+const DESK: u8 = 0x08;
+const REPORTED: u8 = 0x09;
+const CODE: u8 = 0x0A;
+const TOMBSTONE: u8 = 0x0B;
 const ASKED: u8 = 0x0C;
 
 /// The key of a submitted message's record.
@@ -98,6 +105,11 @@ pub(super) fn claim_key(reference: &[u8]) -> Key {
 /// The key of a joiner's record.
 pub(super) fn joiner_key(signature_key: &[u8]) -> Key {
     Key::new(JOINER).bytes(signature_key)
+}
+
+/// The key of a joining code's record.
+pub(super) fn code_key(name: &[u8]) -> Key {
+    Key::new(CODE).bytes(name)
 }
 
 /// The record of the head, to be saved.
@@ -131,6 +143,8 @@ impl Record {
             Self::Asked(name, asked, until) => {
                 (asked_key(name), Some(record::encode(&(asked, until))))
             }
+            Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
+            Self::Tombstone(tombstone) => (Key::new(TOMBSTONE), Some(record::encode(tombstone))),
         }
     }
 
@@ -176,6 +190,13 @@ impl Record {
         for (key, value) in records.kind(ASKED) {
             let (asked, until) = record::decode("a request", value)?;
             loaded.push(Self::Asked(key.fields().to_vec(), asked, until));
+        }
+        for (key, value) in records.kind(CODE) {
+            let (code, until) = record::decode("a joining code", value)?;
+            loaded.push(Self::Code(key.fields().to_vec(), code, until));
+        }
+        if let Some(tombstone) = records.single(TOMBSTONE) {
+            loaded.push(Self::Tombstone(record::decode("the tombstone", tombstone)?));
         }
         Ok(loaded)
     }

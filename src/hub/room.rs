@@ -6,6 +6,8 @@ use super::{
     Action, Refusal,
     abuse::Desk,
     answered::Answered,
+    codes::{self, JoiningCode},
+    destroy::Tombstone,
     draft::Draft,
     epochs::Epoch,
     expiring::{Asked, Claim, Expiring, Joiner},
@@ -43,6 +45,9 @@ pub struct Room {
     pub(super) claims: Expiring<Claim>,
     /// By the signature key in the request.
     pub(super) joiners: Expiring<Joiner>,
+    /// By the SHA-256 of the code.
+    pub(super) codes: Expiring<JoiningCode>,
+    pub(super) tombstone: Option<Tombstone>,
     pub(super) log: Log,
     pub(super) messages: Messages,
     /// The epochs before this one whose messages are taken, oldest first.
@@ -109,7 +114,9 @@ impl Room {
             | Record::Past(_)
             | Record::Desk(_)
             | Record::Reported(..)
-            | Record::Asked(..) => None,
+            | Record::Asked(..)
+            | Record::Code(..)
+            | Record::Tombstone(_) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
@@ -141,6 +148,8 @@ impl Room {
             answered: Answered::default(),
             claims: Expiring::default(),
             joiners: Expiring::default(),
+            codes: Expiring::default(),
+            tombstone: None,
             log: Log::default(),
             messages: Messages::default(),
             past: Vec::new(),
@@ -171,6 +180,8 @@ impl Room {
             Record::Desk(desk) => self.desk = desk,
             Record::Reported(name, until) => self.reported.insert(name, (), until),
             Record::Asked(name, asked, until) => self.asked.insert(name, asked, until),
+            Record::Code(name, code, until) => self.codes.insert(name, code, until),
+            Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
         }
     }
 
@@ -294,6 +305,7 @@ impl Room {
             self.answered.next_expiry(after, &self.limits),
             self.joiners.next_expiry(after),
             self.claims.next_expiry(after),
+            self.codes.next_expiry(after).and_then(codes::wakes),
             self.log.next_retry(after),
             self.reported.next_expiry(after),
             self.asked.next_expiry(after),

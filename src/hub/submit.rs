@@ -60,6 +60,9 @@ impl Room {
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
+        if self.tombstone().is_some() {
+            return Err(self.refuse(SubmitRefusal::Ended));
+        }
         let request = SubmitMessageRequest::decode(body).map_err(|error| self.refuse(error))?;
         self.admit(env.now, Door::SubmitMessage, peer, Some(&request.sending_uri))
             .map_err(|retry_after| self.refuse(SubmitRefusal::TooMany { retry_after }))?;

@@ -60,6 +60,9 @@ impl Room {
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
+        if self.tombstone().is_some() {
+            return Err(self.refuse(UpdateRefusal::Ended));
+        }
         let request = UpdateRequest::decode(body).map_err(|error| self.refuse(error))?;
         self.may_knock(env.now, peer, &request.bundle).map_err(|reason| self.refuse(reason))?;
         let mut draft = Draft::new(&self.head);
@@ -128,6 +131,9 @@ impl Room {
             self.may_propose(peer, proposal.sender, &proposal.content)?;
         }
         let change = self.judge_proposals(checked, accepted)?;
+        if let Change::Proposals(_, verdict) = &change {
+            self.end_if_left(verdict, messages.len(), env.now, draft);
+        }
         let event = FanoutEvent::Proposals { first, more };
         draft.event(
             self,
@@ -243,7 +249,7 @@ impl Room {
     ) -> Result<Change, UpdateRefusal> {
         let open = self.group.open_commit(env.crypto, env.now, parts.commit.as_bytes())?;
         let committer = self.committer(env, peer, &open)?;
-        let verdict = self.judge_commit(&open, &committer)?;
+        let (verdict, code) = self.judge_commit_with_code(env, &open, &committer)?;
 
         let changes = verdict
             .components(&self.committed)
@@ -274,6 +280,10 @@ impl Room {
         let past = self.past_epochs(&staged);
         if past != self.past {
             draft.put(Record::Past(past));
+        }
+        draft.follow_links(self, &verdict, env.now);
+        if let Some(code) = code {
+            draft.use_code(self, &code, env.now);
         }
 
         let reissued = match &committer {
@@ -334,10 +344,11 @@ impl Room {
         }
     }
 
-    fn judge_commit(
+    pub(super) fn judge_commit(
         &self,
         open: &OpenCommit,
         committer: &Who,
+        code: JoinCode,
     ) -> Result<policy::Verdict, UpdateRefusal> {
         let people = self.people();
         let external = matches!(committer, Who::Joiner(_));
@@ -363,7 +374,7 @@ impl Room {
                 claims: Claims::BASIC,
                 pseudonym: false,
                 resync,
-                code: JoinCode::None,
+                code,
             },
             Who::User(user) => policy::Committer::Member { user, pseudonym: false },
             Who::Server(_) => return Err(UpdateRefusal::Peer),

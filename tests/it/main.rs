@@ -13,4 +13,6 @@ mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;
+mod policy_codes;
+mod policy_lifecycle;
 mod provider;

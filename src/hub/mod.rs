@@ -58,11 +58,13 @@ mod keys_claimed;
 mod log;
 mod messages;
 mod offer;
+mod omitted;
 mod propose;
 mod proposed;
 mod record;
 mod refusal;
 mod room;
+mod senders;
 mod submit;
 mod update;
 

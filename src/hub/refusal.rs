@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{codes::CodeFault, proposed::Nobody};
 use crate::{
-    delivery::{CommitRefusal, ProposalRef, ProposalRefusal},
+    delivery::{CommitRefusal, KeyPackageRef, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
     policy::Denied,
@@ -88,6 +88,9 @@ pub enum UpdateRefusal {
     /// The delivery service refuses the commit.
     #[error(transparent)]
     Commit(CommitRefusal),
+    /// It adds a client from a KeyPackage that was claimed for another room.
+    #[error("a KeyPackage was claimed for another room")]
+    ClaimedElsewhere(KeyPackageRef),
     /// A removal or a ban waits that the hub could not issue again after an external commit.
     #[error("a removal waits that an external commit would undo")]
     RemovalWaits,
@@ -166,6 +169,7 @@ impl UpdateRefusal {
             | Self::Blocked
             | Self::Nobody(_)
             | Self::UnknownJoiner
+            | Self::ClaimedElsewhere(_)
             | Self::Denied { .. }
             | Self::RemovalWaits
             | Self::Code(_)

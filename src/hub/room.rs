@@ -14,6 +14,7 @@ use super::{
     floods::{Door, Floods},
     log::Log,
     messages::Messages,
+    omitted::Omitted,
     proposed::{self, People},
     record::{Head, Record},
 };
@@ -61,6 +62,7 @@ pub struct Room {
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
     pub(super) floods: Floods,
+    pub(super) omitted: Omitted,
 }
 
 /// What a step of the room has decided.
@@ -77,6 +79,8 @@ pub(super) enum Change {
     None,
     /// Proposals wait for a commit.
     Proposals(Box<StagedProposals>, Box<Accepted>),
+    /// Proposals wait no longer; this is the effective state without them.
+    Lapse(Box<StagedProposals>, Box<RoomState>),
     /// The room enters its next epoch.
     Commit(
         Box<StagedCommit>,
@@ -84,6 +88,16 @@ pub(super) enum Change {
         BTreeMap<LeafIndex, Option<UserUri>>,
         Option<Box<RoomState>>,
     ),
+}
+
+impl Change {
+    /// When the first of what comes to wait is over.
+    fn wake_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Proposals(staged, _) => staged.next_expiry(),
+            Self::None | Self::Lapse(..) | Self::Commit(..) => None,
+        }
+    }
 }
 
 /// How the delivery service is to treat this room's components.
@@ -158,6 +172,7 @@ impl Room {
             asked: Expiring::default(),
             audience: None,
             floods: Floods::default(),
+            omitted: Omitted::default(),
         };
         room.effective = room.with_all_that_waits();
         Ok(room)
@@ -242,6 +257,13 @@ impl Room {
         self.group.pending().count()
     }
 
+    /// Since when proposals wait that nobody has committed: whoever looks after the room may want to see that a client
+    /// comes online (D-94).
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.group.pending().map(|pending| pending.accepted_at).min()
+    }
+
     /// The users of all member clients, by leaf.
     pub fn members(&self) -> impl Iterator<Item = (LeafIndex, &UserUri)> {
         self.leaves.iter().map(|(leaf, user)| (*leaf, user))
@@ -309,6 +331,7 @@ impl Room {
             self.log.next_retry(after),
             self.reported.next_expiry(after),
             self.asked.next_expiry(after),
+            self.group.next_expiry(after),
         ];
         times.into_iter().flatten().min()
     }
@@ -344,11 +367,14 @@ impl Room {
         let mut writes = draft.writes();
         match &change {
             Change::None => {}
-            Change::Proposals(staged, _) => writes.extend(staged.writes().iter().cloned()),
+            Change::Proposals(staged, _) | Change::Lapse(staged, _) => {
+                writes.extend(staged.writes().iter().cloned());
+            }
             Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
         }
         let wake_at =
-            [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
+            [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
+        let wake_at = wake_at.into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
         Step::new(self, Staged { decided: Some((draft, change)) }, changes, outcome)
@@ -369,6 +395,11 @@ impl sealed::Machine for Room {
                 self.effective = Some(effective);
                 self.audience = None;
             }
+            Change::Lapse(staged, effective) => {
+                self.group.accept_proposals(*staged);
+                self.effective = self.group.pending().next().is_some().then_some(*effective);
+                self.audience = None;
+            }
             Change::Commit(staged, verdict, leaves, effective) => {
                 self.group.accept_commit(*staged);
                 verdict.apply(&mut self.committed);
@@ -379,6 +410,7 @@ impl sealed::Machine for Room {
                         None => self.leaves.remove(&leaf),
                     };
                 }
+                self.omitted.clear();
                 self.audience = None;
             }
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clubhouse;
+mod conformance;
 mod content;
 mod directory;
 mod follower;

@@ -3,6 +3,10 @@
 //! A report is what one member claims about messages of one room. It travels as the only part of a MIMI content
 //! message ([`Compose::status`]), or alone where the framing of the application message names its media type.
 //! Never report on a message that is itself a report ([`is_report`]), or two clients answer each other for ever.
+//!
+//! Some statuses concern nobody but the user's own devices: send a report that a message was hidden, deleted or marked
+//! unread to a room that only these are in, and what others may know, to the room of the message (M-007). Messages of
+//! other formats may be reported on too, if their IDs are unique and have 32 octets (M-014).
 
 use super::{
     Body, Compose, Disposition, Draft, DraftPart, Invalid, Message, MessageId, Rule,

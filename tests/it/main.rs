@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clubhouse;
+mod conformance;
 mod content;
 mod directory;
 mod follower;
@@ -13,4 +14,6 @@ mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;
+mod policy_codes;
+mod policy_lifecycle;
 mod provider;

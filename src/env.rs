@@ -161,6 +161,12 @@ pub struct Limits {
     pub query_value: usize,
     /// Profiles in one answer to an identifier query.
     pub found: usize,
+    /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
+    pub asset: u64,
+    /// Milliseconds that an asset may take to come in.
+    pub asset_for: u64,
+    /// Hosts of assets that a hub takes over from the policies of its rooms, for one provider.
+    pub asset_hosts: usize,
 }
 
 impl Default for Limits {
@@ -198,6 +204,9 @@ impl Default for Limits {
             query_elements: 16,
             query_value: 256,
             found: 50,
+            asset: 100 << 20,
+            asset_for: 5 * 60 * 1000,
+            asset_hosts: 16,
         }
     }
 }

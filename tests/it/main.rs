@@ -5,6 +5,7 @@
 mod clubhouse;
 mod content;
 mod directory;
+mod download;
 mod follower;
 mod forged;
 mod http;

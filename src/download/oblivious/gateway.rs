@@ -72,7 +72,7 @@ impl Gateway {
         let sealer = Sealer { response };
         let url = binary::read_request(&request).ok_or(ProxyRefusal::Request);
         match url.and_then(|url| proxy.open(&url)) {
-            Ok(fetch) => Ok(Opened::Fetch(fetch, sealer)),
+            Ok(fetch) => Ok(Opened::Fetch(fetch, Box::new(sealer))),
             Err(refusal) => Ok(Opened::Refused(refusal, sealer.refusal(&refusal)?)),
         }
     }
@@ -97,7 +97,7 @@ fn id(server: &Server) -> Option<u8> {
 #[must_use = "somebody waits for an answer"]
 pub enum Opened {
     /// It is for an asset of a peer: fetch it as for the proxy, and seal the answer.
-    Fetch(Fetch, Sealer),
+    Fetch(Fetch, Box<Sealer>),
     /// It is refused: the reason, for logs, and the answer to send, with status 200 and type
     /// [`RESPONSE`](super::RESPONSE).
     Refused(ProxyRefusal, Vec<u8>),

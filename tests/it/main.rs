@@ -15,3 +15,5 @@ mod identifier_query;
 mod kit;
 mod policy;
 mod provider;
+mod rules_components;
+mod rules_content;

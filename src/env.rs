@@ -161,6 +161,10 @@ pub struct Limits {
     pub query_value: usize,
     /// Profiles in one answer to an identifier query.
     pub found: usize,
+    /// Joining codes that a hub keeps for one room, those of its join links among them.
+    pub codes: usize,
+    /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
+    pub codes_remembered: u64,
 }
 
 impl Default for Limits {
@@ -198,6 +202,8 @@ impl Default for Limits {
             query_elements: 16,
             query_value: 256,
             found: 50,
+            codes: 1024,
+            codes_remembered: 24 * 60 * 60 * 1000,
         }
     }
 }

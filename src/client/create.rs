@@ -13,8 +13,8 @@ use openmls_traits::types::Ciphersuite;
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys,
-    member::Member,
+    Keys, Lifetime,
+    member::{Genesis, Member},
     refusal::Refusal,
     room::{Room, changes},
     state::{Draft, Epoch, Head, Standing, State},
@@ -53,18 +53,22 @@ impl Room {
     /// Builds the room that a hub offers. Nobody else is in the group yet; add the participants that the offer may
     /// list, and the user's other devices, with [`Room::add`].
     ///
-    /// `components` replace those that the offer leaves [open](Offer::open), the metadata for instance. Send the
-    /// reply to the hub; if it refuses, forget the room.
+    /// `components` replace those that the offer leaves [open](Offer::open), the metadata for instance. `lifetime` is
+    /// that of the creator's leaf, until it takes new keys. Send the reply to the hub; if it refuses, forget the room.
     ///
     /// # Errors
-    /// If a component is not open, or the signing key is not at hand, or the offer makes no room.
+    /// If a component is not open, the lifetime is not now, the signing key is not at hand, or the offer makes no room.
     pub fn create<C: Crypto>(
         env: &Env<'_, C, Keys>,
         offer: &Offer,
         signature_key: &[u8],
+        lifetime: Lifetime,
         components: Components,
         limits: &Limits,
     ) -> Result<Founding<Self, Created>, Refusal> {
+        if !lifetime.holds(env.now) {
+            return Err(Misuse::Argument("the leaf's lifetime has not begun or is over").into());
+        }
         let mut all = offer.components();
         for (id, data) in components {
             if !offer.open.contains_key(&id) {
@@ -82,10 +86,13 @@ impl Room {
         let member = Member::create(
             env.crypto,
             &signer,
-            credential(&offer.creator, signature_key),
-            GroupId::from_slice(offer.group.as_bytes()),
-            suite,
-            extensions(offer, dictionary)?,
+            Genesis {
+                credential: credential(&offer.creator, signature_key),
+                id: GroupId::from_slice(offer.group.as_bytes()),
+                ciphersuite: suite,
+                lifetime,
+                extensions: extensions(offer, dictionary)?,
+            },
             usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX),
         )?;
 

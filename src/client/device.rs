@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use openmls::key_packages::{KeyPackage, KeyPackageBundle, Lifetime};
+use openmls::key_packages::{KeyPackage, KeyPackageBundle};
 use openmls_traits::types::Ciphersuite;
 use serde::{Deserialize, Serialize};
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys, LentKeyPackage, Token, create::credential, leaf, member::Provider, store::Store,
+    Keys, LentKeyPackage, Lifetime, Token, create::credential, leaf, member::Provider, store::Store,
 };
 use crate::{
     codec::Wire,
@@ -182,7 +182,7 @@ impl Device {
         Step::new(self, staged, changes, Outcome { reply, actions })
     }
 
-    /// Makes KeyPackages for the user's provider to give out. They are valid from `not_before` to `not_after`.
+    /// Makes KeyPackages for the user's provider to give out.
     ///
     /// The same token again gives the same KeyPackages, so that a lost reply makes no new ones.
     ///
@@ -195,8 +195,7 @@ impl Device {
         token: Token,
         count: usize,
         suite: Ciphersuite,
-        not_before: Timestamp,
-        not_after: Timestamp,
+        lifetime: Lifetime,
     ) -> Result<Step<'_, Self, ()>, Misuse> {
         let mut state = self.state.clone();
         let made: Vec<wire::KeyPackage> = self.unpublished(Some(token));
@@ -214,7 +213,7 @@ impl Device {
             let Ok(bundle) = KeyPackage::builder()
                 .leaf_node_capabilities(leaf::capabilities(suite))
                 .leaf_node_extensions(leaf::extensions())
-                .key_package_lifetime(Lifetime::init(not_before.seconds(), not_after.seconds()))
+                .key_package_lifetime(lifetime.to_openmls())
                 .build(
                     suite,
                     &Provider { crypto: env.crypto, store: &store },
@@ -236,7 +235,7 @@ impl Device {
                     stage: Stage::Made(token),
                     octets,
                     bundle: kept,
-                    not_after: not_after.seconds(),
+                    not_after: lifetime.not_after.seconds(),
                 },
             );
             made.push(key_package);

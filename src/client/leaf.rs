@@ -1,4 +1,4 @@
-//! What every leaf of this library says that it can do (E-012).
+//! What every leaf of this library says: what it can do (E-012), and for how long it may be added.
 
 use openmls::{
     credentials::CredentialType,
@@ -11,7 +11,35 @@ use openmls::{
 };
 use openmls_traits::types::Ciphersuite;
 
-use crate::codec::{decode_exact, write_bytes, write_vec};
+use crate::{
+    codec::{decode_exact, write_bytes, write_vec},
+    env::Timestamp,
+};
+
+/// When a leaf may be added to a group: the lifetime of a KeyPackage, and of the leaf that a room begins with
+/// (RFC 9420, section 7.2).
+///
+/// MLS counts whole seconds. A member checks it by its own clock, and openmls by the clock of the machine: give a time
+/// of validity that both lie in. A leaf that has taken new keys since has none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The first moment.
+    pub not_before: Timestamp,
+    /// The last one. Nobody takes a leaf for longer than it should live: a few months are usual.
+    pub not_after: Timestamp,
+}
+
+impl Lifetime {
+    /// Whether it has begun and is not over.
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now <= self.not_after
+    }
+
+    pub(super) fn to_openmls(self) -> openmls::key_packages::Lifetime {
+        openmls::key_packages::Lifetime::init(self.not_before.seconds(), self.not_after.seconds())
+    }
+}
 
 /// Components that this library understands in a GroupContext or beside a message.
 const COMPONENTS: [u16; 20] = [

@@ -43,6 +43,7 @@ use openmls_traits::{OpenMlsProvider, storage::StorageProvider, types::Ciphersui
 use thiserror::Error;
 
 use super::{
+    Lifetime,
     keys::Lent,
     leaf,
     store::{Store, StoreError, Value, name},
@@ -125,6 +126,15 @@ pub(super) struct Plan {
     pub(super) update: bool,
 }
 
+/// What a group begins with.
+pub(super) struct Genesis {
+    pub(super) credential: CredentialWithKey,
+    pub(super) id: GroupId,
+    pub(super) ciphersuite: Ciphersuite,
+    pub(super) lifetime: Lifetime,
+    pub(super) extensions: Extensions<GroupContext>,
+}
+
 /// What an external commit is made of.
 pub(super) struct Entrance {
     pub(super) credential: CredentialWithKey,
@@ -150,15 +160,14 @@ impl Member {
     pub(super) fn create<C: Crypto>(
         crypto: &C,
         signer: &Lent<'_>,
-        credential: CredentialWithKey,
-        id: GroupId,
-        ciphersuite: Ciphersuite,
-        extensions: Extensions<GroupContext>,
+        genesis: Genesis,
         past_epochs: usize,
     ) -> Result<Self, MemberError> {
+        let Genesis { credential, id, ciphersuite, lifetime, extensions } = genesis;
         let store = Store::default();
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(ciphersuite)
+            .lifetime(lifetime.to_openmls())
             .capabilities(leaf::capabilities(ciphersuite))
             .with_leaf_node_extensions(leaf::extensions())
             .map_err(|_| MemberError::Ours("the leaf"))?

@@ -85,6 +85,7 @@ pub use device::{Device, DeviceAction};
 pub use event::{Discard, Event, EventId, Evidence, Failure, Message};
 pub use join::{JoinRequest, LentKeyPackage};
 pub use keys::{Keys, SigningKey};
+pub use leaf::Lifetime;
 pub use outbox::{Endpoint, Intent, Outgoing, OutgoingId, Token};
 pub use proposed::Who;
 pub use receive::Received;

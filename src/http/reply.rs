@@ -82,7 +82,8 @@ impl From<hub::Refusal<KeysClaimedRefusal>> for Reply {
         Self::status(match refusal.reason {
             KeysClaimedRefusal::Peer
             | KeysClaimedRefusal::Room
-            | KeysClaimedRefusal::NotAParticipant => 403,
+            | KeysClaimedRefusal::NotAParticipant
+            | KeysClaimedRefusal::Ended => 403,
             KeysClaimedRefusal::Repeated | KeysClaimedRefusal::KeyPackage(_) => 502,
             KeysClaimedRefusal::TooMany(_) => 429,
         })

@@ -96,6 +96,10 @@ impl Answered {
             .find(|until| *until > after)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
     pub(super) fn next_number(&self) -> u64 {
         self.answers.last_key_value().map_or(0, |(number, _)| number + 1)
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Action,
     answered::Answer,
+    codes,
     log::{Cursor, Event},
     record::{self, Head, Record},
     room::Room,
@@ -21,6 +22,7 @@ enum Gone {
     Answer(u64),
     Claim(Vec<u8>),
     Joiner(Vec<u8>),
+    Code(Vec<u8>),
 }
 
 /// Changes of the hub's own records. The head is a copy that is written back if it changed.
@@ -107,11 +109,21 @@ impl Draft {
         self.gone.push(Gone::Joiner(signature_key));
     }
 
+    pub(super) fn forget_code(&mut self, name: Vec<u8>) {
+        self.gone.push(Gone::Code(name));
+    }
+
+    /// How many codes are put here.
+    pub(super) fn codes_put(&self) -> usize {
+        self.put.iter().filter(|record| matches!(record, Record::Code(..))).count()
+    }
+
     /// Everything whose time is over goes.
     pub(super) fn expire(&mut self, room: &Room, now: Timestamp) {
         self.gone.extend(room.answered.expired(now, &room.limits).map(Gone::Answer));
         self.gone.extend(room.claims.expired(now).cloned().map(Gone::Claim));
         self.gone.extend(room.joiners.expired(now).cloned().map(Gone::Joiner));
+        self.gone.extend(room.codes.expired(now).cloned().map(Gone::Code));
     }
 
     /// The bodies that nobody waits for any more go, now that cursors have moved.
@@ -132,6 +144,7 @@ impl Draft {
                 Gone::Answer(number) => record::answer_key(*number),
                 Gone::Claim(reference) => record::claim_key(reference),
                 Gone::Joiner(signature_key) => record::joiner_key(signature_key),
+                Gone::Code(name) => record::code_key(name),
             };
             writes.insert(key, None);
         }
@@ -170,7 +183,8 @@ impl Draft {
         let put = self.put.iter().filter_map(|record| match record {
             Record::Answer(_, answer) => Some(answer.at.plus(limits.answered_for)),
             Record::Claim(_, _, until) | Record::Joiner(_, _, until) => Some(*until),
-            Record::Head(_) | Record::Cursor(..) => None,
+            Record::Code(_, _, until) => codes::wakes(*until),
+            Record::Head(_) | Record::Cursor(..) | Record::Tombstone(_) => None,
         });
         put.chain(self.cursors.values().filter_map(|cursor| cursor.retry_at)).min()
     }
@@ -182,6 +196,7 @@ impl Draft {
                 Gone::Answer(number) => room.answered.remove(number),
                 Gone::Claim(reference) => room.claims.remove(&reference),
                 Gone::Joiner(signature_key) => room.joiners.remove(&signature_key),
+                Gone::Code(name) => room.codes.remove(&name),
             }
         }
         for record in self.put {

@@ -24,6 +24,8 @@ pub(super) struct Claim {
 pub(super) struct Joiner {
     /// Whose client it is, by the credential in the request.
     pub(super) user: UserUri,
+    /// The name of the joining code that is bound to its key.
+    pub(super) code: Option<Vec<u8>>,
 }
 
 /// Entries by name, each until its time is over.
@@ -55,6 +57,12 @@ impl<T> Expiring<T> {
     /// The entry of a name, if there is still time.
     pub(super) fn find(&self, name: &[u8], now: Timestamp) -> Option<&T> {
         self.entries.get(name).filter(|(_, until)| now < *until).map(|(value, _)| value)
+    }
+
+    /// All entries, those with the least time left first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Vec<u8>, &T)> {
+        let value = |name| self.entries.get(name).map(|(value, _)| (name, value));
+        self.by_time.iter().filter_map(move |(_, name)| value(name))
     }
 
     pub(super) fn len(&self) -> usize {

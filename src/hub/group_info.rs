@@ -2,8 +2,8 @@
 //! join, with nobody online (P-021, P-180).
 
 use super::{
-    GroupInfoRefusal, Keys, Refusal, Room, draft::Draft, expiring::Joiner, proposed,
-    record::Record, room::Change,
+    GroupInfoRefusal, JoinAttempt, Keys, Refusal, Room, codes::WayIn, draft::Draft,
+    expiring::Joiner, proposed, record::Record, room::Change,
 };
 use crate::{
     codec::Wire,
@@ -11,7 +11,6 @@ use crate::{
     env::{Crypto, Env, Peer},
     error::Misuse,
     machine::Step,
-    policy::{self, Claims},
     uri::{ProviderUri, UserUri},
     wire::{
         CipherSuite, ExternalSender, GroupInfo, GroupInfoAnswer, GroupInfoRatchetTree,
@@ -20,9 +19,22 @@ use crate::{
     },
 };
 
+/// How a request for the GroupInfo goes on.
+#[derive(Debug)]
+#[must_use = "whoever asked waits for the answer"]
+pub enum GroupInfoStep<'r> {
+    /// With an answer.
+    Answered(Step<'r, Room, GroupInfoResponse>),
+    /// With a question about its joining code, which the room does not know: the hub's operator may.
+    Asks(JoinAttempt),
+}
+
 impl Room {
     /// Gives the GroupInfo, the ratchet tree and what waits to somebody who may join, sealed to the key in the
     /// request, and remembers who asked: the external commit has to come from the same one (P-182).
+    ///
+    /// A joining code has to be one that the room knows (P-183); where codes are kept elsewhere too, call
+    /// [`Room::ask_group_info`].
     ///
     /// # Errors
     /// If the request or its maker will not do; [`GroupInfoRefusal::answer`] is what to reply.
@@ -32,20 +44,55 @@ impl Room {
         peer: &Peer,
         body: &[u8],
     ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
+        match self.ask_group_info(env, peer, body)? {
+            GroupInfoStep::Answered(step) => Ok(step),
+            GroupInfoStep::Asks(attempt) => Err(attempt.refuse()),
+        }
+    }
+
+    /// The same, asking about a joining code that the room does not know instead of refusing it.
+    ///
+    /// # Errors
+    /// If the request or its maker will not do; [`GroupInfoRefusal::answer`] is what to reply.
+    pub fn ask_group_info<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        body: &[u8],
+    ) -> Result<GroupInfoStep<'_>, Refusal<GroupInfoRefusal>> {
         if body.len() > self.limits.body {
             return Err(self.refuse(GroupInfoRefusal::TooLarge(self.limits.body)));
         }
         let request = GroupInfoRequest::decode(body).map_err(|error| self.refuse(error))?;
-        let user =
+        let (user, way) =
             self.may_have_group_info(env, peer, &request).map_err(|reason| self.refuse(reason))?;
-        let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
+        let code = match way {
+            WayIn::Free => None,
+            WayIn::Code(name) => Some(name),
+            WayIn::Unknown(code) => {
+                let attempt = JoinAttempt::new(self, peer.clone(), request, user, code);
+                return Ok(GroupInfoStep::Asks(attempt));
+            }
+        };
+        let draft = Draft::new(&self.head);
+        self.give_group_info(env, request, Joiner { user, code }, draft)
+            .map(GroupInfoStep::Answered)
+    }
 
-        let mut draft = Draft::new(&self.head);
+    /// Gives the GroupInfo to somebody who may have it, and remembers who that is.
+    pub(super) fn give_group_info<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        request: GroupInfoRequest,
+        joiner: Joiner,
+        mut draft: Draft,
+    ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
+        let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
         for name in self.joiners.surplus(self.limits.joiners) {
             draft.forget_joiner(name.clone());
         }
         let until = env.now.plus(self.limits.joiner_for);
-        draft.put(Record::Joiner(request.requesting_signature_key, Joiner { user }, until));
+        draft.put(Record::Joiner(request.requesting_signature_key, joiner, until));
         let response = GroupInfoResponse {
             room: self.head.room.clone(),
             answer: GroupInfoAnswer::Success(sealed),
@@ -53,13 +100,16 @@ impl Room {
         Ok(self.step(draft, Change::None, response))
     }
 
-    /// Who asks, if they may know (P-023, P-181, P-184, P-185).
-    fn may_have_group_info<C: Crypto>(
+    /// Who asks, if they may know, and how they may come in (P-023, P-181, P-183, P-184, P-185).
+    pub(super) fn may_have_group_info<C: Crypto>(
         &self,
         env: &Env<'_, C, Keys>,
         peer: &Peer,
         request: &GroupInfoRequest,
-    ) -> Result<UserUri, GroupInfoRefusal> {
+    ) -> Result<(UserUri, WayIn), GroupInfoRefusal> {
+        if self.tombstone().is_some() {
+            return Err(GroupInfoRefusal::Ended);
+        }
         let suite = request.cipher_suite.known().ok_or(GroupInfoRefusal::Ciphersuite)?;
         env.crypto.supports(suite).map_err(|_| GroupInfoRefusal::Ciphersuite)?;
         let user = proposed::user(&Credential::from(&request.requesting_credential))?;
@@ -69,13 +119,11 @@ impl Room {
         if self.is_blocked(&user) {
             return Err(GroupInfoRefusal::Blocked);
         }
-        if !policy::may_be_given_group_info(self.effective(), &user, Claims::BASIC, false) {
-            return Err(GroupInfoRefusal::NotAuthorized);
-        }
+        let way = self.way_in(&user, request.joining_code.as_deref(), env.now)?;
         if !request.verify(env.crypto) {
             return Err(GroupInfoRefusal::Signature);
         }
-        Ok(user)
+        Ok((user, way))
     }
 
     /// What the joiner needs, for its eyes only (P-186, P-187).

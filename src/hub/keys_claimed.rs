@@ -32,7 +32,9 @@ impl Room {
         let head = request.head();
         let user = &head.requesting_user;
         let role = self.effective().role(user);
-        let reason = if !self.speaks_for(peer, user) {
+        let reason = if self.tombstone().is_some() {
+            KeysClaimedRefusal::Ended
+        } else if !self.speaks_for(peer, user) {
             KeysClaimedRefusal::Peer
         } else if head.room.as_ref() != Some(&self.head.room) {
             KeysClaimedRefusal::Room
@@ -55,6 +57,9 @@ impl Room {
         provider: &Domain,
         response: &KeyMaterialResponse,
     ) -> Result<Step<'_, Self, ()>, Refusal<KeysClaimedRefusal>> {
+        if self.tombstone().is_some() {
+            return Err(self.refuse(KeysClaimedRefusal::Ended));
+        }
         let mut draft = Draft::new(&self.head);
         draft.expire(self, env.now);
         let digest = Sha256::digest(response.encode()).into();

@@ -16,6 +16,8 @@
 //! | [`Room::keys_claimed`] | `keyMaterial` | KeyPackages pass through; Welcomes will follow the same way |
 //! | [`Room::propose`] | – | the hub itself asks for a change, as an external sender |
 //! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
+//! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
+//! | [`Room::destroy`] | – | the room ends |
 //! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
 //!
 //! Each is a [`Step`](crate::machine::Step) or a refusal that knows its wire answer. In the words of the first MIMI
@@ -38,11 +40,14 @@
 //! one more destination, with a [`follower`](crate::follower) beside the hub.
 
 mod answered;
+mod codes;
 mod create;
+mod destroy;
 mod draft;
 mod expiring;
 mod fanout;
 mod group_info;
+mod join_attempt;
 mod keys;
 mod keys_claimed;
 mod log;
@@ -59,7 +64,11 @@ mod update;
 use std::ops::Range;
 
 pub use self::{
+    codes::{CodeFault, CodeRefusal, CodeSource, CodeTerms, JoiningCode},
     create::CreateRefusal,
+    destroy::{By, DestroyRefusal, Ending, Tombstone},
+    group_info::GroupInfoStep,
+    join_attempt::JoinAttempt,
     keys::{Keys, SigningKey},
     log::Event,
     offer::{Offer, Wish, offer},

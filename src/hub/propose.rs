@@ -66,6 +66,9 @@ impl Room {
         env: &Env<'_, C, Keys>,
         proposals: &[Proposal],
     ) -> Result<Step<'_, Self, ()>, Refusal<ProposeRefusal>> {
+        if self.tombstone().is_some() {
+            return Err(self.refuse(UpdateRefusal::Ended));
+        }
         let mut draft = Draft::new(&self.head);
         let accepted = draft.stamp(env.now, &self.limits);
         match self.draft_proposals(env, proposals, &mut draft, accepted) {
@@ -110,6 +113,9 @@ impl Room {
             .check_proposals(env.crypto, env.now, &octets)
             .map_err(UpdateRefusal::from)?;
         let change = self.judge_proposals(checked, accepted)?;
+        if let super::room::Change::Proposals(_, verdict) = &change {
+            self.end_if_left(verdict, octets.len(), env.now, draft);
+        }
         let mut messages = read_all(&octets)?.into_iter();
         if let Some(first) = messages.next() {
             let event = FanoutEvent::Proposals { first, more: messages.collect() };

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     answered::Answer,
+    codes::JoiningCode,
+    destroy::Tombstone,
     expiring::{Claim, Joiner},
     log::Cursor,
 };
@@ -44,6 +46,9 @@ pub(super) enum Record {
     /// By the signature key in the request; with the time until which the external commit is expected.
     Joiner(Vec<u8>, Joiner, Timestamp),
     Cursor(Domain, Cursor),
+    /// By the SHA-256 of the code; with the time at which it is forgotten.
+    Code(Vec<u8>, JoiningCode, Timestamp),
+    Tombstone(Tombstone),
 }
 
 const HEAD: u8 = 0x01;
@@ -51,6 +56,8 @@ const ANSWER: u8 = 0x02;
 const CURSOR: u8 = 0x03;
 const CLAIM: u8 = 0x04;
 const JOINER: u8 = 0x05;
+const CODE: u8 = 0x0A;
+const TOMBSTONE: u8 = 0x0B;
 
 /// The key of an answer's record.
 pub(super) fn answer_key(number: u64) -> Key {
@@ -65,6 +72,11 @@ pub(super) fn claim_key(reference: &[u8]) -> Key {
 /// The key of a joiner's record.
 pub(super) fn joiner_key(signature_key: &[u8]) -> Key {
     Key::new(JOINER).bytes(signature_key)
+}
+
+/// The key of a joining code's record.
+pub(super) fn code_key(name: &[u8]) -> Key {
+    Key::new(CODE).bytes(name)
 }
 
 /// The record of the head, to be saved.
@@ -90,6 +102,8 @@ impl Record {
                 (joiner_key(signature_key), Some(record::encode(&(joiner, until))))
             }
             Self::Cursor(provider, cursor) => write_cursor(provider, cursor),
+            Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
+            Self::Tombstone(tombstone) => (Key::new(TOMBSTONE), Some(record::encode(tombstone))),
         }
     }
 
@@ -116,6 +130,13 @@ impl Record {
         for (key, value) in records.kind(JOINER) {
             let (joiner, until) = record::decode("a joiner", value)?;
             loaded.push(Self::Joiner(key.fields().to_vec(), joiner, until));
+        }
+        for (key, value) in records.kind(CODE) {
+            let (code, until) = record::decode("a joining code", value)?;
+            loaded.push(Self::Code(key.fields().to_vec(), code, until));
+        }
+        if let Some(tombstone) = records.single(TOMBSTONE) {
+            loaded.push(Self::Tombstone(record::decode("the tombstone", tombstone)?));
         }
         Ok(loaded)
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::proposed::Nobody;
+use super::{codes::CodeFault, proposed::Nobody};
 use crate::{
     delivery::{CommitRefusal, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
@@ -80,6 +80,13 @@ pub enum UpdateRefusal {
     /// A removal or a ban waits that the hub could not issue again after an external commit.
     #[error("a removal waits that an external commit would undo")]
     RemovalWaits,
+    /// The joining code that the joiner was given the GroupInfo for is no longer good. It has proved to know it, so it
+    /// is told why.
+    #[error(transparent)]
+    Code(CodeFault),
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -148,7 +155,9 @@ impl UpdateRefusal {
             | Self::Nobody(_)
             | Self::UnknownJoiner
             | Self::Denied { .. }
-            | Self::RemovalWaits => UpdateOutcome::NotAllowed,
+            | Self::RemovalWaits
+            | Self::Code(_)
+            | Self::Ended => UpdateOutcome::NotAllowed,
         };
         Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })
     }
@@ -214,6 +223,9 @@ pub enum SubmitRefusal {
     /// The authenticated data is not Safe AAD, which the group requires (E-050, Q-59), or the franking tag in it is none.
     #[error("the authenticated data is not Safe AAD")]
     SafeAad,
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -236,7 +248,8 @@ impl SubmitRefusal {
             | Self::Denied
             | Self::Blocked
             | Self::Resubmitted
-            | Self::SafeAad => Answer::Response(SubmitMessageResponse::NotAllowed),
+            | Self::SafeAad
+            | Self::Ended => Answer::Response(SubmitMessageResponse::NotAllowed),
         }
     }
 }
@@ -263,6 +276,15 @@ pub enum GroupInfoRefusal {
     /// The credential names nobody.
     #[error(transparent)]
     Nobody(#[from] Nobody),
+    /// The joining code is not good, and nothing else lets the user join (P-183).
+    #[error(transparent)]
+    Code(CodeFault),
+    /// The room keeps as many joining codes as it may.
+    #[error("the room keeps {0} joining codes already")]
+    Codes(usize),
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// The policy does not let this user join (P-023).
     #[error("the user may not join")]
     NotAuthorized,
@@ -290,6 +312,9 @@ impl GroupInfoRefusal {
             | Self::Peer
             | Self::Nobody(_)
             | Self::NotAuthorized
+            | Self::Code(_)
+            | Self::Codes(_)
+            | Self::Ended
             | Self::Blocked
             | Self::Key => Answer::Response(GroupInfoResponse {
                 room: room.clone(),
@@ -309,6 +334,9 @@ pub enum KeysClaimedRefusal {
     /// The request names another room, or none (P-074).
     #[error("asked for another room, or for none")]
     Room,
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// Whoever asks is no participant.
     #[error("whoever asks is not a participant")]
     NotAParticipant,

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Action, Refusal,
     answered::Answered,
+    codes::{self, JoiningCode},
+    destroy::Tombstone,
     draft::Draft,
     expiring::{Claim, Expiring, Joiner},
     log::Log,
@@ -39,6 +41,9 @@ pub struct Room {
     pub(super) claims: Expiring<Claim>,
     /// By the signature key in the request.
     pub(super) joiners: Expiring<Joiner>,
+    /// By the SHA-256 of the code.
+    pub(super) codes: Expiring<JoiningCode>,
+    pub(super) tombstone: Option<Tombstone>,
     pub(super) log: Log,
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
@@ -87,9 +92,12 @@ impl Room {
         let loaded = Record::load(records)?;
         let head = loaded.iter().find_map(|record| match record {
             Record::Head(head) => Some(head.clone()),
-            Record::Answer(..) | Record::Claim(..) | Record::Joiner(..) | Record::Cursor(..) => {
-                None
-            }
+            Record::Answer(..)
+            | Record::Claim(..)
+            | Record::Joiner(..)
+            | Record::Cursor(..)
+            | Record::Code(..)
+            | Record::Tombstone(_) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
@@ -121,6 +129,8 @@ impl Room {
             answered: Answered::default(),
             claims: Expiring::default(),
             joiners: Expiring::default(),
+            codes: Expiring::default(),
+            tombstone: None,
             log: Log::default(),
             audience: None,
         };
@@ -140,6 +150,8 @@ impl Room {
             Record::Cursor(provider, cursor) => {
                 self.log.cursors.insert(provider, cursor);
             }
+            Record::Code(name, code, until) => self.codes.insert(name, code, until),
+            Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
         }
     }
 
@@ -247,6 +259,7 @@ impl Room {
             self.answered.next_expiry(after, &self.limits),
             self.joiners.next_expiry(after),
             self.claims.next_expiry(after),
+            self.codes.next_expiry(after).and_then(codes::wakes),
             self.log.next_retry(after),
         ];
         times.into_iter().flatten().min()

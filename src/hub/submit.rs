@@ -45,6 +45,9 @@ impl Room {
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
+        if self.tombstone().is_some() {
+            return Err(self.refuse(SubmitRefusal::Ended));
+        }
         let request = SubmitMessageRequest::decode(body).map_err(|error| self.refuse(error))?;
         let ciphertext: answered::Hash = Sha256::digest(request.app_message.as_bytes()).into();
         let tag = self

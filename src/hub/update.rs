@@ -58,6 +58,9 @@ impl Room {
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
+        if self.tombstone().is_some() {
+            return Err(self.refuse(UpdateRefusal::Ended));
+        }
         let request = UpdateRequest::decode(body).map_err(|error| self.refuse(error))?;
         let mut draft = Draft::new(&self.head);
         let accepted = draft.stamp(env.now, &self.limits);
@@ -98,6 +101,9 @@ impl Room {
             self.may_propose(peer, proposal.sender, &proposal.content)?;
         }
         let change = self.judge_proposals(checked, accepted)?;
+        if let Change::Proposals(_, verdict) = &change {
+            self.end_if_left(verdict, messages.len(), env.now, draft);
+        }
         let event = FanoutEvent::Proposals { first, more };
         draft.event(
             self,
@@ -213,7 +219,7 @@ impl Room {
     ) -> Result<Change, UpdateRefusal> {
         let open = self.group.open_commit(env.crypto, env.now, parts.commit.as_bytes())?;
         let committer = self.committer(env, peer, &open)?;
-        let verdict = self.judge_commit(&open, &committer)?;
+        let (verdict, code) = self.judge_commit_with_code(env, &open, &committer)?;
 
         let changes = verdict
             .components(&self.committed)
@@ -241,6 +247,10 @@ impl Room {
         let leaves = leaves(&staged)?;
         let welcomed = self.welcomed(env, &staged, draft)?;
         self.unblock(&verdict, &leaves, draft);
+        draft.follow_links(self, &verdict, env.now);
+        if let Some(code) = code {
+            draft.use_code(self, &code, env.now);
+        }
 
         let reissued = match &committer {
             Who::Joiner(_) => {
@@ -300,10 +310,11 @@ impl Room {
         }
     }
 
-    fn judge_commit(
+    pub(super) fn judge_commit(
         &self,
         open: &OpenCommit,
         committer: &Who,
+        code: JoinCode,
     ) -> Result<policy::Verdict, UpdateRefusal> {
         let people = self.people();
         let external = matches!(committer, Who::Joiner(_));
@@ -329,7 +340,7 @@ impl Room {
                 claims: Claims::BASIC,
                 pseudonym: false,
                 resync,
-                code: JoinCode::None,
+                code,
             },
             Who::User(user) => policy::Committer::Member { user, pseudonym: false },
             Who::Server(_) => return Err(UpdateRefusal::Peer),

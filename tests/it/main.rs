@@ -14,6 +14,8 @@ mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;
+mod policy_codes;
+mod policy_lifecycle;
 mod provider;
 mod rules_components;
 mod rules_content;

@@ -283,10 +283,13 @@ fn create(party: &mut Party, list: Vec<u8>, past: usize) {
     let member = Member::create(
         &party.crypto,
         &signer,
-        party.credential(),
-        group_id(),
-        CS,
-        extensions(list),
+        Genesis {
+            credential: party.credential(),
+            id: group_id(),
+            ciphersuite: CS,
+            lifetime: super::super::tests::LIFETIME,
+            extensions: extensions(list),
+        },
         past,
     )
     .unwrap();

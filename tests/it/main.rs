@@ -19,3 +19,4 @@ mod policy_lifecycle;
 mod provider;
 mod rules_components;
 mod rules_content;
+mod rules_hub;

@@ -9,7 +9,7 @@ use openmimi::{
     policy::{Capability, RoleIndex, Roles, may, presets::Preset},
     room::{ComponentId, ParticipantListUpdate, RoomState},
     uri::{RoomUri, UserUri},
-    wire::{FanoutEvent, PublicMessage},
+    wire::{FanoutEvent, PublicMessage, RatchetTreeOption, notify},
 };
 
 /// The roles of the cooperative room, changed.
@@ -115,4 +115,46 @@ fn r_140_every_capability_can_be_asked_about() {
             assert!(!may(&state, &bob, asked) && !may(&state, &eve, asked), "{asked:?}");
         }
     }
+}
+
+/// D-88, DS-002, P-177, P-179: a Welcome that comes late has the tree of its epoch with it, and whoever was removed in
+/// the meantime gets the commit that says so, and nothing after it.
+#[test]
+fn d_88_a_late_welcome_shows_that_one_is_out() {
+    let mut world = World::clubhouse();
+    let dave = Client::new("dave@d.example/phone");
+    let on = ParticipantListUpdate {
+        added: vec![(dave.user.clone().into(), RoleIndex(2))],
+        ..Default::default()
+    };
+    let bobs = server("b.example");
+    let bob = world.client("bob@b.example");
+    let bundle = bob.commit(vec![list_update(&on), add(dave.key_package())]);
+    world.tick();
+    world.hub.update(&bobs, &bundle.body()).unwrap();
+    let bob = world.client("bob@b.example");
+    bob.merge_own();
+    let off = ParticipantListUpdate { removed: vec![bob.place(&dave.user)], ..Default::default() };
+    let leaves = bob.leaves_of(&dave.user);
+    let out = bob
+        .commit(std::iter::once(list_update(&off)).chain(leaves.into_iter().map(remove)).collect());
+    world.tick();
+    world.hub.update(&bobs, &out.body()).unwrap();
+    let bob = world.client("bob@b.example");
+    bob.merge_own();
+    let text = bob.say(b"not for dave", None);
+    world.hub.submit(&bobs, &text).unwrap();
+
+    let (body, _) = world.hub.notification(&domain("d.example")).unwrap();
+    let messages = notify::decode_all(&body).unwrap();
+    let [welcome, commit] = &messages[..] else { panic!("{} messages", messages.len()) };
+    assert!(matches!(
+        &welcome.event,
+        FanoutEvent::Welcome { ratchet_tree: RatchetTreeOption::Full(_), .. }
+    ));
+    let mut dave = dave;
+    dave.receive(welcome);
+    assert!(dave.is_member());
+    dave.receive(commit);
+    assert!(!dave.is_member());
 }

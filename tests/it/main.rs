@@ -18,3 +18,6 @@ mod policy;
 mod policy_codes;
 mod policy_lifecycle;
 mod provider;
+mod rules_components;
+mod rules_content;
+mod rules_hub;

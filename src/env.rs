@@ -130,6 +130,16 @@ pub struct Limits {
     pub notified: usize,
     /// Franks of one room that a client remembers, to find swapped ones.
     pub franks: usize,
+    /// Messages of one room that a client can report later: for each it keeps the hub's stamp, a quarter of a kilobyte.
+    pub evidence: usize,
+    /// Epochs that are over whose messages a client can still read, whatever the room's policy asks for: each keeps
+    /// the keys of all members once more, 150 KB of a thousand.
+    pub past_epochs: u8,
+    /// Messages of one sender that a client skips for a later one, whatever the room's policy asks for: each costs a
+    /// derivation before the message is known to be genuine.
+    pub skip_ahead: u32,
+    /// Epochs that a client may be behind before it is to join again from outside: each costs a commit to verify.
+    pub behind: u64,
     /// Clients that one user may have at its provider.
     pub devices: usize,
     /// KeyPackages of one client that were handed out and have not expired. Each is remembered, so that none is
@@ -196,6 +206,12 @@ pub struct Limits {
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
     pub codes_remembered: u64,
+    /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
+    pub asset: u64,
+    /// Milliseconds that an asset may take to come in.
+    pub asset_for: u64,
+    /// Hosts of assets that a hub takes over from the policies of its rooms, for one provider.
+    pub asset_hosts: usize,
 }
 
 impl Default for Limits {
@@ -218,6 +234,10 @@ impl Default for Limits {
             key_packages: 100,
             notified: 1024,
             franks: 128,
+            evidence: 512,
+            past_epochs: 8,
+            skip_ahead: 10_000,
+            behind: 1000,
             devices: 64,
             claimed: 4096,
             claims_by_requester: 32,
@@ -250,6 +270,9 @@ impl Default for Limits {
             replays_for: 24 * 60 * 60 * 1000,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
+            asset: 100 << 20,
+            asset_for: 5 * 60 * 1000,
+            asset_hosts: 16,
         }
     }
 }

@@ -16,6 +16,17 @@
 //! could merge but one rule forbids, the proposal that nobody could commit, the GroupInfo that nobody could join
 //! with. Proposals that exclude each other are refused or lapse when they are *queued* (Q-79), so that the next
 //! commit can hold all that is pending, and has to.
+//!
+//! # What no server can check
+//!
+//! * Whether the secrets in an UpdatePath, and the `external_pub` in a GroupInfo, are what they should be (D-51, T-014).
+//!   A member that cannot follow a commit says so to its user, and joins again from outside.
+//! * The `membership_tag` of a proposal (D-5C). Members drop such a proposal, so their commits lack it.
+//! * The same of a SelfRemove, which an external joiner has to commit: hub and joiner are then in an epoch that no
+//!   member reaches (D-5D). The members join again from outside; the sender's leaf is gone, and its return refused.
+//!
+//! External commits and the proposals of servers are public messages, so every provider sees who joins and whom a
+//! server removes.
 
 mod admission;
 mod commit;

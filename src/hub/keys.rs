@@ -14,6 +14,8 @@ pub type SigningKey = Box<dyn Signer + Send + Sync>;
 
 /// The keys of a hub, for all its rooms.
 ///
+/// They sign and stamp; they decrypt nothing. No server holds a secret of a group.
+///
 /// Signing keys are found by their public key: a room names in its GroupContext which ones it uses (as external
 /// sender and as franking agent), so keep old keys for as long as rooms name them. Franking secrets are symmetric and
 /// never leave the hub; keep old ones too, or reports of messages that they stamped cannot be verified (P-143).

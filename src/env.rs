@@ -161,6 +161,15 @@ pub struct Limits {
     pub query_value: usize,
     /// Profiles in one answer to an identifier query.
     pub found: usize,
+    /// Requests of one peer in a minute that ask about users or rooms, or have us fetch something: claims, searches,
+    /// consent, GroupInfo, reports, downloads. A large provider asks some dozens of times in a second.
+    pub asks_by_peer: u32,
+    /// As many in the name of one user. Who adds a hundred people to a room claims a hundred times.
+    pub asks_by_user: u32,
+    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications.
+    pub tells_by_peer: u32,
+    /// Peers, and users, whose pace is remembered at once: a megabyte of memory.
+    pub paced: usize,
     /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
     pub asset: u64,
     /// Milliseconds that an asset may take to come in.
@@ -204,6 +213,10 @@ impl Default for Limits {
             query_elements: 16,
             query_value: 256,
             found: 50,
+            asks_by_peer: 6_000,
+            asks_by_user: 200,
+            tells_by_peer: 60_000,
+            paced: 16_384,
             asset: 100 << 20,
             asset_for: 5 * 60 * 1000,
             asset_hosts: 16,

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use openmimi::{
-    client::{self, Device, Event, EventId, JoinRequest, Keys, Outgoing, Refusal, Token},
+    client::{self, Device, Event, EventId, JoinRequest, Keys, Lifetime, Outgoing, Refusal, Token},
     codec::Wire,
     content::{Body, Compose, Message, Salt},
     env::{Env, Limits, Peer, Timestamp},
@@ -146,9 +146,8 @@ impl Phone {
     /// Makes KeyPackages, and says what is to be published.
     pub fn make_key_packages(&mut self, now: Timestamp, count: usize) -> Vec<Vec<u8>> {
         let token = self.token();
-        let (from, until) = (Timestamp(0), now.plus(1000 * 60 * 60 * 24 * 365));
         self.device_step(now, |device, env| {
-            device.make_key_packages(env, token, count, SUITE, from, until)
+            device.make_key_packages(env, token, count, SUITE, lifetime(now))
         });
         self.device.to_publish().iter().map(|key_package| key_package.as_bytes().to_vec()).collect()
     }
@@ -173,6 +172,7 @@ impl Phone {
                 &env,
                 offer,
                 &self.signature_key,
+                lifetime(now),
                 Components::default(),
                 &self.limits,
             )
@@ -298,7 +298,8 @@ fn shown(event: &Event) -> Option<String> {
         | Event::Changed { .. }
         | Event::Proposed { .. }
         | Event::Forbidden { .. }
-        | Event::Omitted { .. } => None,
+        | Event::Omitted { .. }
+        | Event::Status { .. } => None,
     }
 }
 
@@ -466,6 +467,11 @@ impl World {
 
 fn device_of(records: &Records, limits: &Limits) -> Device {
     Device::restore(records, limits).expect("what a device saved")
+}
+
+/// For how long a leaf may be added: a year.
+fn lifetime(now: Timestamp) -> Lifetime {
+    Lifetime { not_before: Timestamp(0), not_after: now.plus(1000 * 60 * 60 * 24 * 365) }
 }
 
 fn room_of(records: &Records, limits: &Limits) -> client::Room {

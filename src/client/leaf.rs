@@ -1,4 +1,4 @@
-//! What every leaf of this library says that it can do (E-012).
+//! What every leaf of this library says: what it can do (E-012), and for how long it may be added.
 
 use openmls::{
     credentials::CredentialType,
@@ -11,7 +11,36 @@ use openmls::{
 };
 use openmls_traits::types::Ciphersuite;
 
-use crate::codec::{decode_exact, write_bytes, write_vec};
+use super::media::RECEIVED;
+use crate::{
+    codec::{decode_exact, write_bytes, write_vec},
+    env::Timestamp,
+};
+
+/// When a leaf may be added to a group: the lifetime of a KeyPackage, and of the leaf that a room begins with
+/// (RFC 9420, section 7.2).
+///
+/// MLS counts whole seconds. A member checks it by its own clock, and openmls by the clock of the machine: give a time
+/// of validity that both lie in. A leaf that has taken new keys since has none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The first moment.
+    pub not_before: Timestamp,
+    /// The last one. Nobody takes a leaf for longer than it should live: a few months are usual.
+    pub not_after: Timestamp,
+}
+
+impl Lifetime {
+    /// Whether it has begun and is not over.
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now <= self.not_after
+    }
+
+    pub(super) fn to_openmls(self) -> openmls::key_packages::Lifetime {
+        openmls::key_packages::Lifetime::init(self.not_before.seconds(), self.not_after.seconds())
+    }
+}
 
 /// Components that this library understands in a GroupContext or beside a message.
 const COMPONENTS: [u16; 20] = [
@@ -29,9 +58,6 @@ pub(super) const CONTENT_MEDIA_TYPES: u16 = 0x0003;
 /// The component that holds the franking tag beside a message.
 pub(super) const FRANK_AAD: u16 = 0x0020;
 
-/// Media types that this library reads as application messages.
-const MEDIA_TYPES: [&str; 2] = ["application/mimi-content", "application/mimi-message-status"];
-
 fn component_list(components: &[u16]) -> Vec<u8> {
     let mut list = Vec::new();
     write_vec(&mut list, components, |id, out| out.extend_from_slice(&id.to_be_bytes()));
@@ -40,7 +66,7 @@ fn component_list(components: &[u16]) -> Vec<u8> {
 
 fn media_type_list() -> Vec<u8> {
     let mut list = Vec::new();
-    write_vec(&mut list, &MEDIA_TYPES, |media_type, out| {
+    write_vec(&mut list, &RECEIVED, |media_type, out| {
         write_bytes(out, media_type.as_bytes());
         // No parameters.
         write_bytes(out, &[]);

@@ -97,7 +97,7 @@ pub enum Call {
     UpdateConsent(UserUri),
     /// [`provider::query::Lookup::open`](crate::provider::query::Lookup::open): a search among our users.
     IdentifierQuery,
-    /// The report is for the hub of this room.
+    /// [`hub::Room::report_abuse`](crate::hub::Room::report_abuse), then [`Reply::Received`](super::Reply::Received).
     ReportAbuse(RoomUri),
     /// A download for the peer: [`download::Proxy::open`](crate::download::Proxy::open). The URL is whatever the peer
     /// says.

@@ -57,6 +57,12 @@
 //! | path | what the directory says, in its one encoding | P-060, P-063, Q-01 |
 //! | body | agrees with the path | P-073, D-73 |
 //!
+//! # Who vouches for what
+//!
+//! A connection shows which provider sends, hop by hop. The protocol has no signature of the provider where something
+//! started, so a follower believes its hub about the others, and a hub each follower about its own users, but for what
+//! MLS signs.
+//!
 //! # Status codes
 //!
 //! Whether an endpoint says yes or no is in the body of its response, with status 200. A status says the rest:

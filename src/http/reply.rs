@@ -61,6 +61,7 @@ impl<T: Wire> From<hub::Answer<T>> for Reply {
         match answer {
             hub::Answer::Response(response) => Self::from(&response),
             hub::Answer::Status(status) => Self::status(status),
+            hub::Answer::Later { retry_after } => Self::too_many(retry_after),
         }
     }
 }
@@ -77,13 +78,23 @@ impl From<hub::Refusal<SubmitRefusal>> for Reply {
     }
 }
 
+impl From<hub::Refusal<hub::ReportRefusal>> for Reply {
+    fn from(refusal: hub::Refusal<hub::ReportRefusal>) -> Self {
+        match refusal.reason.status() {
+            201 => Self::Received,
+            status => Self::Status { status, retry_after: refusal.reason.retry_after() },
+        }
+    }
+}
+
 /// Key material that does not pass: for who asks if it is the request, for who answered if it is the response.
 impl From<hub::Refusal<KeysClaimedRefusal>> for Reply {
     fn from(refusal: hub::Refusal<KeysClaimedRefusal>) -> Self {
         Self::status(match refusal.reason {
             KeysClaimedRefusal::Peer
             | KeysClaimedRefusal::Room
-            | KeysClaimedRefusal::NotAParticipant => 403,
+            | KeysClaimedRefusal::NotAParticipant
+            | KeysClaimedRefusal::Ended => 403,
             KeysClaimedRefusal::Repeated | KeysClaimedRefusal::KeyPackage(_) => 502,
             KeysClaimedRefusal::TooMany(_) => 429,
         })

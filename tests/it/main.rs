@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clubhouse;
+mod conformance;
 mod content;
 mod directory;
 mod download;
@@ -14,4 +15,9 @@ mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;
+mod policy_codes;
+mod policy_lifecycle;
 mod provider;
+mod rules_components;
+mod rules_content;
+mod rules_hub;

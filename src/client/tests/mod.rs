@@ -35,6 +35,10 @@ use crate::{
 
 pub(super) const CS: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 
+/// The lifetime of every leaf: for years to both sides of any clock.
+pub(super) const LIFETIME: Lifetime =
+    Lifetime { not_before: Timestamp(1_577_836_800_000), not_after: Timestamp(7_258_118_400_000) };
+
 pub(super) fn user(name: &str) -> UserUri {
     UserUri::parse(format!("mimi://{name}.example/u/{name}")).unwrap()
 }
@@ -336,9 +340,15 @@ impl Client {
 
     pub(super) fn create(&mut self, hub: &mut Hub) {
         let key = self.device.signature_key().to_vec();
-        let founding =
-            Room::create(&self.env(), &hub.offer, &key, Components::new(), &Limits::default())
-                .unwrap();
+        let founding = Room::create(
+            &self.env(),
+            &hub.offer,
+            &key,
+            LIFETIME,
+            Components::new(),
+            &Limits::default(),
+        )
+        .unwrap();
         let created = self.found(founding);
         hub.group_info = created.group_info;
         GroupInfo::decode(&hub.group_info).unwrap();
@@ -347,8 +357,7 @@ impl Client {
     pub(super) fn key_package(&mut self) -> KeyPackage {
         let token = self.token();
         let env = Env { now: Timestamp(self.now), crypto: &self.crypto, keys: &self.keys };
-        let (from, to) = (Timestamp(1_577_836_800_000), Timestamp(7_258_118_400_000));
-        let step = self.device.make_key_packages(&env, token, 1, CS, from, to).unwrap();
+        let step = self.device.make_key_packages(&env, token, 1, CS, LIFETIME).unwrap();
         let mut actions = step.apply().actions;
         let DeviceAction::Publish(mut made) = actions.remove(0);
         made.remove(0)

@@ -9,6 +9,7 @@ mod directory;
 mod download;
 mod follower;
 mod forged;
+mod forged_commits;
 mod http;
 mod hub;
 mod hub_abuse;

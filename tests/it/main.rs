@@ -5,6 +5,7 @@
 mod clubhouse;
 mod conformance;
 mod content;
+mod corpus;
 mod directory;
 mod download;
 mod follower;

@@ -65,6 +65,7 @@ mod record;
 mod refusal;
 mod room;
 mod senders;
+mod sizes;
 mod submit;
 mod update;
 

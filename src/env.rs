@@ -2,7 +2,10 @@
 
 use openmls_traits::{crypto::OpenMlsCrypto, random::OpenMlsRand};
 
-use crate::uri::{ClientUri, Domain, UserUri};
+use crate::{
+    policy::Envelope,
+    uri::{ClientUri, Domain, UserUri},
+};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
@@ -165,6 +168,8 @@ pub struct Limits {
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
     pub codes_remembered: u64,
+    /// What a hub lets its rooms choose.
+    pub envelope: Envelope,
 }
 
 impl Default for Limits {
@@ -204,6 +209,7 @@ impl Default for Limits {
             found: 50,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
+            envelope: Envelope::default(),
         }
     }
 }

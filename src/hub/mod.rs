@@ -18,6 +18,7 @@
 //! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
 //! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
 //! | [`Room::destroy`] | – | the room ends |
+//! | [`Room::offer_again`], [`Room::found_again`] | – | a persistent room gets another group |
 //! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
 //!
 //! Each is a [`Step`](crate::machine::Step) or a refusal that knows its wire answer. In the words of the first MIMI
@@ -44,6 +45,7 @@ mod codes;
 mod create;
 mod destroy;
 mod draft;
+mod envelope;
 mod expiring;
 mod fanout;
 mod group_info;
@@ -52,9 +54,11 @@ mod keys;
 mod keys_claimed;
 mod log;
 mod offer;
+mod parent;
 mod propose;
 mod proposed;
 mod record;
+mod refound;
 mod refusal;
 mod room;
 mod submit;
@@ -74,6 +78,7 @@ pub use self::{
     offer::{Offer, Wish, offer},
     propose::{Proposal, ProposeRefusal},
     proposed::Nobody,
+    refound::RefoundRefusal,
     refusal::{
         Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal,
     },

@@ -8,6 +8,7 @@ use http::{
 use super::OCTETS;
 use crate::{
     codec::Wire,
+    download::ProxyRefusal,
     follower,
     hub::{self, KeysClaimedRefusal, SubmitRefusal, UpdateRefusal},
     provider::{ClaimAnswer, ClaimRefusal, ConsentRefusal, query::QueryRefusal},
@@ -60,6 +61,7 @@ impl<T: Wire> From<hub::Answer<T>> for Reply {
         match answer {
             hub::Answer::Response(response) => Self::from(&response),
             hub::Answer::Status(status) => Self::status(status),
+            hub::Answer::Later { retry_after } => Self::too_many(retry_after),
         }
     }
 }
@@ -73,6 +75,15 @@ impl From<hub::Refusal<UpdateRefusal>> for Reply {
 impl From<hub::Refusal<SubmitRefusal>> for Reply {
     fn from(refusal: hub::Refusal<SubmitRefusal>) -> Self {
         refusal.reason.answer().into()
+    }
+}
+
+impl From<hub::Refusal<hub::ReportRefusal>> for Reply {
+    fn from(refusal: hub::Refusal<hub::ReportRefusal>) -> Self {
+        match refusal.reason.status() {
+            201 => Self::Received,
+            status => Self::Status { status, retry_after: refusal.reason.retry_after() },
+        }
     }
 }
 
@@ -126,6 +137,13 @@ impl From<follower::Refusal> for Reply {
 impl From<follower::Fault> for Reply {
     fn from(fault: follower::Fault) -> Self {
         Self::status(fault.status())
+    }
+}
+
+/// A download that is refused, or that breaks off before anything of it was passed on.
+impl From<ProxyRefusal> for Reply {
+    fn from(refusal: ProxyRefusal) -> Self {
+        Self::Status { status: refusal.status(), retry_after: refusal.retry_after() }
     }
 }
 

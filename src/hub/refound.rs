@@ -11,6 +11,7 @@ use super::{
     CreateRefusal, Keys, Offer, Refusal, Room, Wish, create,
     draft::Draft,
     offer, proposed,
+    record::Record,
     room::{AssembleError, Change, delivery_config},
 };
 use crate::{
@@ -134,6 +135,9 @@ impl Room {
             Ok((group, state)) => {
                 let mut draft = Draft::new(&self.head);
                 self.joiners.iter().for_each(|(key, _)| draft.forget_joiner(key.clone()));
+                if !self.past.is_empty() {
+                    draft.put(Record::Past(Vec::new()));
+                }
                 let change = Change::Refounded(Box::new(group), Box::new(state));
                 Ok(self.step(draft, change, ()))
             }

@@ -7,7 +7,7 @@ use crate::{
     delivery::{CommitRefusal, KeyPackageRef, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
-    policy::Denied,
+    policy::{Denied, Outside},
     provider::Unfit,
     room::ComponentId,
     wire::{
@@ -105,6 +105,13 @@ pub enum UpdateRefusal {
     /// is told why.
     #[error(transparent)]
     Code(CodeFault),
+    /// The hub's operator does not let a room be like this.
+    #[error(transparent)]
+    Outside(Outside),
+    /// The room depends on another one, and nobody has told its hub who is in that: see
+    /// [`Room::know_parent`](super::Room::know_parent).
+    #[error("the participants of the parent room are not at hand")]
+    Parent,
     /// The room is no more.
     #[error("the room is no more")]
     Ended,
@@ -182,6 +189,8 @@ impl UpdateRefusal {
             | Self::Denied { .. }
             | Self::RemovalWaits
             | Self::Code(_)
+            | Self::Outside(_)
+            | Self::Parent
             | Self::Ended => UpdateOutcome::NotAllowed,
         };
         Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })

@@ -289,6 +289,11 @@ impl Room {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
             UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        let contents = checked.proposals().iter().map(|proposal| &proposal.content);
+        self.proposals_within_envelope(contents, &verdict)?;
         let lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
         let staged = self.group.stage(checked, &lapsed, accepted);
@@ -308,6 +313,10 @@ impl Room {
         let committer = self.committer(env, peer, &open)?;
         let view = View::new(&self.committed, effective.as_ref().unwrap_or(self.effective()));
         let (verdict, code) = self.judge_commit_with_code(env, &open, &committer, view)?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        self.commit_within_envelope(&open, &verdict)?;
 
         let changes = verdict.components(&self.committed);
         self.commit_fits(&changes)?;

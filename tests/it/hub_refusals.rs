@@ -153,7 +153,7 @@ fn p_006_creation_refuses_a_group_that_differs() {
     let senseless = created(|client, offer| {
         client.create(&offer.group, with_component(offer, id, Some(&[1, 2, 3])));
     });
-    assert_eq!(senseless, Err(CreateRefusal::State));
+    assert!(matches!(senseless, Err(CreateRefusal::State(_))));
 
     // Who made it.
     assert_eq!(created_by("bob@a.example/phone", honest), Err(CreateRefusal::Stranger));

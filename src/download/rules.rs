@@ -39,8 +39,8 @@ impl Default for LocalRules {
 
 /// What decides about the assets of one user in one room.
 ///
-/// What the user's role may upload and download is not asked here: that is the matter of
-/// [`Capability`](crate::policy::Capability).
+/// What the user's role may upload and download is not asked here: [`policy::message`](crate::policy::message) says
+/// that, for a part of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct AssetChoice<'a> {
     /// The room's `asset_policy`, if it has one.

@@ -16,7 +16,7 @@
 //!
 //! let hosts = AssetHosts::default().with(Domain::parse("c.example")?, Domain::parse("files.c.example")?);
 //! let gateway = Gateway::new(1, &[7; 32])?;
-//! let proxy = Proxy::new(hosts, Limits::default());
+//! let proxy = Proxy::new(hosts, &Limits::default());
 //!
 //! // The client has the gateway's keys, by GET of `GATEWAY_PATH` at the hub.
 //! let url = HttpsUrl::parse(b"https://files.c.example/1a2b")?;

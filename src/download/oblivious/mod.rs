@@ -32,7 +32,7 @@
 //!
 //! # Where the gateway is
 //!
-//! The directory has no name for it. A hub's gateway is where RFC 9540 has it: [`GATEWAY_PATH`] at the domain of the provider,
+//! The directory has no name for it. A hub's gateway is where RFC 9540 has it: [`GATEWAY_PATH`](super::GATEWAY_PATH) at the domain of the provider,
 //! as the directory is. GET gives the keys; POST takes a request.
 //!
 //! # Randomness
@@ -56,9 +56,6 @@ mod relay;
 pub use client::{Answer, AskFault, Waiting, ask};
 pub use gateway::{Gateway, GatewayRefusal, Opened, Sealer};
 pub use relay::{Forward, RelayRefusal, relay};
-
-#[cfg(doc)]
-use super::GATEWAY_PATH;
 
 /// The media type of the keys.
 pub const KEYS: &str = "application/ohttp-keys";

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod store;
+pub mod world;
 
 pub use conformance::{StoreUnderTest, store_conformance};
 pub use store::{Fate, MemoryStore, SaveError};

@@ -14,3 +14,4 @@ mod identifier_query;
 mod kit;
 mod policy;
 mod provider;
+mod world;

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::{
-    Keys, Offer, Room,
+    Keys, Offer, Room, codes,
     proposed::{self, Nobody},
     record::{Head, Record},
     room::delivery_config,
 };
 use crate::{
     delivery::{FoundRefusal, Group},
-    env::{Crypto, Env, Limits},
+    env::{Crypto, Env, Limits, Timestamp},
     error::Misuse,
     machine::{Changes, Founding, Outcome, Revision},
     room::ComponentId,
@@ -85,8 +85,15 @@ impl Room {
         if room.committed.metadata().room_uri != offer.room {
             return Err(CreateRefusal::Metadata);
         }
+        for record in
+            codes::of_links(&room.committed, env.now, limits.codes, limits.codes_remembered)
+        {
+            writes.extend([record.write()]);
+            room.set(record);
+        }
+        let wake_at = room.wake_after(Timestamp(0));
         let changes =
-            Changes { base: Revision::NONE, next: Revision::NONE.next(), writes, wake_at: None };
+            Changes { base: Revision::NONE, next: Revision::NONE.next(), writes, wake_at };
         room.revision = changes.next;
         Ok(Founding::new(room, changes, Outcome { reply: (), actions: Vec::new() }))
     }

@@ -7,6 +7,7 @@
 //! * [`judge_proposals`] and [`judge_commit`]: may these changes be? Hubs ask before they accept, clients before they
 //!   merge; see [`judge`].
 //! * [`may_send`], [`may_receive`] and their kin: may this user do that now? [`may`] answers for any capability.
+//! * [`message::judge`]: may this message be sent, and shown? Clients ask, for only they can read it.
 //!
 //! Both sides call the same functions, so they give the same verdict.
 //!
@@ -20,6 +21,7 @@ pub mod file;
 pub mod judge;
 mod limits;
 pub mod matrix;
+pub mod message;
 mod preauth;
 pub mod presets;
 pub mod question;

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clubhouse;
+mod conformance;
 mod content;
 mod directory;
+mod download;
 mod follower;
 mod forged;
 mod http;
@@ -13,5 +15,10 @@ mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;
+mod policy_codes;
+mod policy_lifecycle;
 mod provider;
+mod rules_components;
+mod rules_content;
+mod rules_hub;
 mod world;

@@ -279,15 +279,14 @@ impl Room {
         self.not_early(message.epoch())?;
         let hash = commit::hash(message.as_bytes());
         if message.epoch() < self.epoch() {
-<<<<<<< HEAD
-            let received = match draft.state.commits.get(&message.epoch()) {
-                Some(known) if *known == hash => Received::Echo,
+            let received = match draft.state.commits.get(message.epoch()) {
+                Some(known) if **known == hash => Received::Echo,
                 Some(_) => {
                     // Nobody has said yet that our external commit was taken: another one was faster.
                     let join =
                         |entry: &Entry| entry.wish == Wish::Join && entry.epoch == message.epoch();
                     let lost = draft.state.outbox.iter().find(|(_, entry)| join(entry));
-                    let Some(id) = lost.map(|(id, _)| *id) else {
+                    let Some(id) = lost.map(|(id, _)| id) else {
                         return Ok(draft.fork(self.epoch(), Evidence::SecondCommit));
                     };
                     if let Some(entry) = draft.settle(id) {
@@ -296,11 +295,6 @@ impl Room {
                     }
                     return Ok(Received::Taken);
                 }
-=======
-            let received = match draft.state.commits.get(message.epoch()) {
-                Some(known) if **known == hash => Received::Echo,
-                Some(_) => return Ok(draft.fork(self.epoch(), Evidence::SecondCommit)),
->>>>>>> main
                 None => return Ok(Received::Duplicate),
             };
             // Merged with the reply already, or our own external commit: what the hub stapled is news all the same.

@@ -245,7 +245,7 @@ impl<C: WorldCrypto> World<C> {
     }
 
     /// Whether a device knows all that the model knows of a room, and nothing of its own waits.
-    fn is_level(&mut self, device: usize, room: usize) -> bool {
+    pub(super) fn is_level(&mut self, device: usize, room: usize) -> bool {
         let Some(model) = self.model.get(&room) else { return false };
         let (epoch, quiet) = (model.epoch, model.waiting.is_empty());
         let inside = model.now.members.contains(&device);

@@ -287,12 +287,14 @@ impl<C: WorldCrypto> World<C> {
         let name = format!("{}/d{number}", person.uri.name());
         let client = ClientUri::new(&person.uri.domain(), name).expect("a plain name");
         let (signature_key, key) = Key::new(&self.crypto);
+        let signer = key.clone();
         let keys = client::Keys::new(signature_key.clone(), key);
         self.phones.push(Phone {
             user,
             client,
             keys,
             signature_key,
+            signer,
             limits: Self::limits(),
             store: MemoryStore::new(),
             device: Slot::default(),

@@ -1,6 +1,9 @@
 //! The nodes of a world: providers and devices, each with a disk of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use openmls_traits::{
     signatures::{Signer, SignerError},
@@ -24,17 +27,23 @@ pub(super) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM
 
 /// A signing key of the caller's cryptography.
 pub(super) struct Key<C> {
-    crypto: std::sync::Arc<C>,
-    private: Vec<u8>,
+    crypto: Arc<C>,
+    private: Arc<[u8]>,
 }
 
 impl<C: WorldCrypto> Key<C> {
     /// A new one, with its public key.
-    pub(super) fn new(crypto: &std::sync::Arc<C>) -> (Vec<u8>, Box<Self>) {
+    pub(super) fn new(crypto: &Arc<C>) -> (Vec<u8>, Box<Self>) {
         let (private, public) = crypto
             .signature_key_gen(SUITE.signature_algorithm())
             .expect("the world's cryptography makes keys");
-        (public, Box::new(Self { crypto: crypto.clone(), private }))
+        (public, Box::new(Self { crypto: crypto.clone(), private: private.into() }))
+    }
+}
+
+impl<C> Clone for Key<C> {
+    fn clone(&self) -> Self {
+        Self { crypto: self.crypto.clone(), private: self.private.clone() }
     }
 }
 
@@ -102,6 +111,8 @@ pub(super) struct Phone {
     pub(super) client: ClientUri,
     pub(super) keys: client::Keys,
     pub(super) signature_key: Vec<u8>,
+    /// The same key once more, for what no client would sign.
+    pub(super) signer: client::SigningKey,
     pub(super) limits: Limits,
     pub(super) store: MemoryStore,
     pub(super) device: Slot<client::Device>,

@@ -235,8 +235,15 @@ impl<C: WorldCrypto> World<C> {
         busy
     }
 
-    /// A provider learns from its clients whom to withhold messages from (P-178).
+    /// A provider learns from its clients whom to withhold messages from (P-178): from those that have seen all that it
+    /// has seen, for the others may not know yet who came back.
     fn say_who_is_out(&mut self, device: usize, room: usize, home: usize) {
+        let client = self.phones[device].client.clone();
+        let behind =
+            self.providers[home].follower(room).is_none_or(|it| !it.owed(&client).is_empty());
+        if behind {
+            return;
+        }
         let Some(machine) = self.phones[device].room(room) else { return };
         if !machine.is_member() {
             return;
@@ -484,7 +491,7 @@ impl<C: WorldCrypto> World<C> {
                 }
                 false
             }
-            Event::Changed { .. } | Event::Proposed { .. } => false,
+            Event::Changed { .. } | Event::Proposed { .. } | Event::Status { .. } => false,
         }
     }
 }

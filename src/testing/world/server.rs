@@ -220,6 +220,7 @@ impl<C: WorldCrypto> World<C> {
                 Some(match answer(&refusal.reason) {
                     Answer::Response(response) => Reply::ok(response.encode()),
                     Answer::Status(status) => Reply::status(status),
+                    Answer::Later { .. } => Reply::status(429),
                 })
             }
         }

@@ -22,7 +22,7 @@ use crate::{
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
     policy::{self, Claims, JoinCode, Proposed, RoleIndex, View},
-    uri::{Domain, UserUri},
+    uri::{Domain, ProviderUri, UserUri},
     wire::{
         self, ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
         PublicMessage, RatchetTree, RatchetTreeOption, UpdateOutcome, UpdateRequest,
@@ -143,19 +143,27 @@ impl Room {
         bundle: &HandshakeBundle,
     ) -> Result<(), UpdateRefusal> {
         let mut user = None;
-        let mut strange = false;
+        let mut known = Ok(());
         // Of other epochs nobody knows whose leaves they are.
         for message in messages(bundle).iter().filter(|it| it.epoch() == self.group.epoch()) {
-            if let wire::Sender::Member(leaf) = message.sender()
-                && let Some(sender) = self.leaves.get(&LeafIndex(leaf))
-            {
-                strange |= !self.speaks_for(peer, sender);
-                user = Some(sender.clone());
+            match message.sender() {
+                wire::Sender::Member(leaf) => {
+                    if let Some(sender) = self.leaves.get(&LeafIndex(leaf)) {
+                        known = known.and(self.authenticate(peer, sender));
+                        user = Some(sender.clone());
+                    }
+                }
+                wire::Sender::External(index) => {
+                    if let Ok(provider) = self.people().server(index) {
+                        known = known.and(self.may_propose_as(peer, &provider));
+                    }
+                }
+                wire::Sender::NewMemberProposal | wire::Sender::NewMemberCommit => {}
             }
         }
         self.admit(now, Door::Update, peer, user.as_ref())
             .map_err(|retry_after| UpdateRefusal::TooMany { retry_after })?;
-        if strange { Err(UpdateRefusal::Peer) } else { Ok(()) }
+        known
     }
 
     fn take_proposals<C: Crypto>(
@@ -209,17 +217,7 @@ impl Room {
                 };
                 if leaves { Ok(()) } else { self.unless_blocked(user) }
             }
-            Sender::External(index) => {
-                let provider = people.server(index)?;
-                match peer {
-                    Peer::Server(domain) if *domain != provider.domain() => {
-                        Err(UpdateRefusal::Peer)
-                    }
-                    Peer::Client(..) => Err(UpdateRefusal::Peer),
-                    Peer::Server(_) if self.takes_part(&provider) => Ok(()),
-                    Peer::Server(_) => Err(UpdateRefusal::Blocked),
-                }
-            }
+            Sender::External(index) => self.may_propose_as(peer, &people.server(index)?),
             Sender::NewMember => match content {
                 ProposalView::Add { leaf, .. } => {
                     let user = proposed::user(&leaf.credential)?;
@@ -233,6 +231,16 @@ impl Room {
                 | ProposalView::GroupContextExtensions(_)
                 | ProposalView::ExternalInit => Err(UpdateRefusal::Peer),
             },
+        }
+    }
+
+    /// A server proposes by itself (D-29), and as long as it takes part (P-281).
+    fn may_propose_as(&self, peer: &Peer, provider: &ProviderUri) -> Result<(), UpdateRefusal> {
+        match peer {
+            Peer::Server(domain) if *domain != provider.domain() => Err(UpdateRefusal::Peer),
+            Peer::Client(..) => Err(UpdateRefusal::Peer),
+            Peer::Server(_) if self.takes_part(provider) => Ok(()),
+            Peer::Server(_) => Err(UpdateRefusal::Blocked),
         }
     }
 

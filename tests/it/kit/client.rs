@@ -380,10 +380,15 @@ impl Client {
     }
 
     pub(crate) fn encrypt(&mut self, text: &[u8], tag: Option<&[u8]>) -> Vec<u8> {
+        self.encrypt_with(text, tag.map(|tag| (ComponentId::FRANK_AAD, tag)).as_slice())
+    }
+
+    /// An application message with these items in its Safe AAD.
+    pub(crate) fn encrypt_with(&mut self, text: &[u8], items: &[(ComponentId, &[u8])]) -> Vec<u8> {
         let Self { provider, signer, group, .. } = self;
         let group = group.as_mut().unwrap();
-        let items = tag.map(|tag| SafeAadItem::new(ComponentId::FRANK_AAD.0, tag.to_vec()));
-        group.set_safe_aad(items.into_iter().collect()).unwrap();
+        let items = items.iter().map(|(id, data)| SafeAadItem::new(id.0, data.to_vec()));
+        group.set_safe_aad(items.collect()).unwrap();
         let message = tls(&group.create_message(provider, signer, text).unwrap());
         self.sent.push(message.clone());
         message

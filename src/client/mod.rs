@@ -17,7 +17,8 @@
 //!
 //! * Send what is in [`Room::outbox`], the same octets, until it is answered; then give the answer to the room. If the
 //!   room has moved on in the meantime, the room makes the change or the message again by itself: other octets, another
-//!   [`OutgoingId`], the same [`Token`].
+//!   [`OutgoingId`], the same [`Token`]. Send a message when the one before it is answered: if they overtake each other,
+//!   receivers find that the hub's times contradict the sender's order, and flag the franks.
 //! * Give [`Room::receive`] what the hub fans out, in order. What is early is refused and changes nothing.
 //! * Show [`Room::events`], then [`Room::acknowledge`] them. The key that decrypted a message is gone with the save that
 //!   holds its event, so events stay in the records until then.

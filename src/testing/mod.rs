@@ -2,6 +2,8 @@
 //! real store has to pass.
 
 mod conformance;
+#[cfg(test)]
+pub(crate) mod mistake;
 mod store;
 pub mod world;
 

@@ -1,8 +1,8 @@
-//! Worlds: whole federations in which everything goes wrong that can.
+//! Worlds: whole federations in which everything goes wrong that can. `cargo run --release --example simulate` plays more.
 
 use std::sync::Arc;
 
-use openmimi::testing::world::{Config, Report, World, listed, shrink, steps};
+use openmimi::testing::world::{Config, Octets, Report, Step, World, listed, shrink, steps};
 use openmls_rust_crypto::RustCrypto;
 
 fn play(seed: u64, count: usize, config: &Config) -> Report {
@@ -13,29 +13,42 @@ fn play(seed: u64, count: usize, config: &Config) -> Report {
 fn expect_none(seeds: std::ops::Range<u64>, count: usize, config: &Config) {
     for seed in seeds {
         let report = play(seed, count, config);
-        if let Some(violation) = &report.violation {
-            let crypto = Arc::new(RustCrypto::default());
-            let (short, again) = shrink(&crypto, config, violation, &steps(seed, count), 150);
-            let again = again.unwrap_or(report.clone());
-            panic!(
-                "{violation}\n{}\n{}\n{:?}\n{}",
-                listed(&short),
-                again.mermaid(40),
-                again.violation,
-                again.ending
-            );
-        }
+        let Some(violation) = &report.violation else { continue };
+        let crypto = Arc::new(RustCrypto::default());
+        let (short, again) = shrink(&crypto, config, violation, &steps(seed, count), 100);
+        let again = again.unwrap_or_else(|| report.clone());
+        let short = listed(&short);
+        panic!("{violation}\n{short}\n{}\n{}", again.mermaid(40), again.ending);
     }
 }
 
 #[test]
 fn without_faults_everything_arrives() {
-    let config = Config { faults: false, adversaries: false, ..Config::default() };
-    expect_none(0..20, 60, &config);
+    expect_none(0..8, 80, &Config { faults: false, adversaries: false, ..Config::default() });
 }
 
 #[test]
 fn with_faults_everything_arrives() {
-    let config = Config { adversaries: false, ..Config::default() };
-    expect_none(0..20, 60, &config);
+    expect_none(0..24, 100, &Config { adversaries: false, ..Config::default() });
+}
+
+#[test]
+fn with_adversaries_everything_arrives() {
+    expect_none(1_000..1_020, 100, &Config::default());
+}
+
+#[test]
+fn any_octets_make_a_world() {
+    let mut octets = Vec::new();
+    for number in 0..1_600u32 {
+        octets.push(u8::try_from(number * 167 % 251).unwrap());
+    }
+    let mut from = Octets(&octets);
+    let mut steps = Vec::new();
+    while !from.is_empty() {
+        steps.push(Step::choose(&mut from));
+    }
+    let crypto = Arc::new(RustCrypto::default());
+    let report = World::new(crypto, 0, Config::default()).play(&steps);
+    assert_eq!(report.violation, None, "{}", listed(&steps));
 }

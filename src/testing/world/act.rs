@@ -213,9 +213,6 @@ impl<C: WorldCrypto> World<C> {
         self.deeds.insert((by, token), deed);
         let done = self.at_room(by, room, |room, env| call(room, env, token));
         if let Err(Halt::Refused(refusal)) = &done {
-            if std::env::var("DEBUG").is_ok() {
-                eprintln!("REFUSED {} {refusal}", what.split('(').nth(1).unwrap_or(""));
-            }
             let name = self.name_of(by);
             self.note(name.clone(), name, Some(room), format!("may not {what}: {refusal}"));
         }

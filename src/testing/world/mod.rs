@@ -55,6 +55,8 @@ mod report;
 mod server;
 mod shrink;
 mod slot;
+#[cfg(test)]
+mod tests;
 mod transition;
 
 use std::{
@@ -163,6 +165,8 @@ pub struct World<C> {
     deeds: BTreeMap<(usize, Token), Deed>,
     /// What of that hubs have saved.
     done: BTreeSet<(usize, Token)>,
+    /// The events that followers had for their clients: provider, room and octets, with the event's number.
+    told: BTreeMap<(usize, usize, Vec<u8>), u64>,
     texts: BTreeMap<MessageId, Text>,
     said: u32,
     names: u32,
@@ -202,6 +206,7 @@ impl<C: WorldCrypto> World<C> {
             model: BTreeMap::new(),
             deeds: BTreeMap::new(),
             done: BTreeSet::new(),
+            told: BTreeMap::new(),
             texts: BTreeMap::new(),
             said: 0,
             names: 0,

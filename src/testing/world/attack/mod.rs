@@ -162,8 +162,9 @@ impl<C: WorldCrypto> World<C> {
         copy.outbox().last().map(|outgoing| outgoing.body)
     }
 
-    /// Two devices that know all there is to know of a room, nothing of which waits.
+    /// Two devices that know all there is to know of a room, of which nothing waits once it has settled.
     fn two_level(&mut self, by: usize, room: usize) -> Option<(usize, usize)> {
+        self.settle(24);
         if !self.is_level(by, room) {
             return None;
         }

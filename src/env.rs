@@ -161,6 +161,37 @@ pub struct Limits {
     pub query_value: usize,
     /// Profiles in one answer to an identifier query.
     pub found: usize,
+    /// Requests of one user to one endpoint of a room that its hub looks at within [`Limits::requests_for`] (D-96).
+    /// Nobody writes ten messages a second for a minute.
+    pub requests_by_user: u32,
+    /// Requests of one peer to one endpoint of a room that its hub looks at within [`Limits::requests_for`] (D-96).
+    pub requests_by_peer: u32,
+    /// Milliseconds for which a request counts against who made it.
+    pub requests_for: u64,
+    /// Messages whose ciphertext and ID a hub recognises in one room (Q-115, S-40). Each takes it 200 octets.
+    pub messages: usize,
+    /// Events in one notification.
+    pub notify_events: usize,
+    /// Octets of one notification, but for a single event that is larger.
+    pub notify_octets: usize,
+    /// Milliseconds that a hub waits after a notification has failed; twice as long after each further failure (P-174).
+    pub notify_wait: u64,
+    /// Milliseconds that a hub waits at most between two attempts, whatever `Retry-After` says (D-09).
+    pub notify_wait_longest: u64,
+    /// Messages in one report of abuse. Each costs a hash for every franking secret and a signature check.
+    pub report_messages: usize,
+    /// Franking secrets that a hub tries for one reported message, newest first.
+    pub franking_secrets: usize,
+    /// Reports of abuse in one room that wait for somebody to look at them. Each is stored whole.
+    pub reports_waiting: usize,
+    /// Messages reported in one room, by whom, that a hub remembers to count each once (D-97).
+    pub reports: usize,
+    /// Milliseconds for which it remembers them.
+    pub reports_for: u64,
+    /// GroupInfo requests of one room that a hub recognises when they are sent again.
+    pub replays: usize,
+    /// Milliseconds for which it recognises them.
+    pub replays_for: u64,
     /// Joining codes that a hub keeps for one room, those of its join links among them.
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
@@ -202,6 +233,21 @@ impl Default for Limits {
             query_elements: 16,
             query_value: 256,
             found: 50,
+            requests_by_user: 600,
+            requests_by_peer: 6_000,
+            requests_for: 60 * 1000,
+            messages: 8192,
+            notify_events: 256,
+            notify_octets: 1 << 20,
+            notify_wait: 1_000,
+            notify_wait_longest: 60 * 60 * 1000,
+            report_messages: 64,
+            franking_secrets: 32,
+            reports_waiting: 256,
+            reports: 4096,
+            reports_for: 30 * 24 * 60 * 60 * 1000,
+            replays: 1024,
+            replays_for: 24 * 60 * 60 * 1000,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
         }

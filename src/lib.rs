@@ -40,6 +40,7 @@
 //!         Err(refusal) => match refusal.reason.answer() {
 //!             Answer::Response(response) => (200, response.encode()),
 //!             Answer::Status(status) => (status, Vec::new()),
+//!             Answer::Later { .. } => (429, Vec::new()),
 //!         },
 //!     }
 //! }

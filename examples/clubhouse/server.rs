@@ -58,6 +58,7 @@ impl Reply {
         match answer {
             Answer::Response(response) => Self::ok(response.encode()),
             Answer::Status(status) => Self::status(status),
+            Answer::Later { .. } => Self::status(429),
         }
     }
 }

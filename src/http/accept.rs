@@ -78,7 +78,7 @@ pub enum Call {
     UpdateConsent(UserUri),
     /// [`provider::query::Lookup::open`](crate::provider::query::Lookup::open): a search among our users.
     IdentifierQuery,
-    /// The report is for the hub of this room.
+    /// [`hub::Room::report_abuse`](crate::hub::Room::report_abuse), then [`Reply::Received`](super::Reply::Received).
     ReportAbuse(RoomUri),
     /// A download for the peer. The URL is whatever the peer says.
     ProxyDownload(HttpsUrl),

@@ -60,6 +60,7 @@ impl<T: Wire> From<hub::Answer<T>> for Reply {
         match answer {
             hub::Answer::Response(response) => Self::from(&response),
             hub::Answer::Status(status) => Self::status(status),
+            hub::Answer::Later { retry_after } => Self::too_many(retry_after),
         }
     }
 }
@@ -73,6 +74,15 @@ impl From<hub::Refusal<UpdateRefusal>> for Reply {
 impl From<hub::Refusal<SubmitRefusal>> for Reply {
     fn from(refusal: hub::Refusal<SubmitRefusal>) -> Self {
         refusal.reason.answer().into()
+    }
+}
+
+impl From<hub::Refusal<hub::ReportRefusal>> for Reply {
+    fn from(refusal: hub::Refusal<hub::ReportRefusal>) -> Self {
+        match refusal.reason.status() {
+            201 => Self::Received,
+            status => Self::Status { status, retry_after: refusal.reason.retry_after() },
+        }
     }
 }
 

@@ -430,8 +430,9 @@ impl Room {
         env: &Env<'_, C, Keys>,
         open: &OpenCommit,
         committer: &Who,
+        view: policy::View<'_>,
     ) -> Result<(policy::Verdict, Option<Vec<u8>>), UpdateRefusal> {
-        let without = self.judge_commit(open, committer, policy::JoinCode::None);
+        let without = self.judge_commit(open, committer, view, policy::JoinCode::None);
         let (Committer::Joiner { node, .. }, Who::Joiner(user)) = (open.committer(), committer)
         else {
             return without.map(|verdict| (verdict, None));
@@ -440,7 +441,8 @@ impl Room {
         match (without, bound) {
             (Err(UpdateRefusal::Denied { .. }), Some(code)) => {
                 let role = self.code_gives(&code, user, env.now).map_err(UpdateRefusal::Code)?;
-                let verdict = self.judge_commit(open, committer, policy::JoinCode::Gives(role))?;
+                let code_gives = policy::JoinCode::Gives(role);
+                let verdict = self.judge_commit(open, committer, view, code_gives)?;
                 Ok((verdict, Some(code)))
             }
             (without, _) => without.map(|verdict| (verdict, None)),

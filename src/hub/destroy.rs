@@ -110,11 +110,14 @@ impl Room {
         self.tombstone.as_ref()
     }
 
-    /// Whether the room has ended and owes nobody anything any more, be it an event or the repetition of an answer. Its
-    /// records may be deleted then, all but the tombstone if people are to be told.
+    /// Whether the room has ended and owes nobody anything any more, be it an event, the repetition of an answer, or a
+    /// look at a report of abuse. Its records may be deleted then, all but the tombstone if people are to be told.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.tombstone.is_some() && self.backlog().next().is_none() && self.answered.is_empty()
+        self.tombstone.is_some()
+            && self.backlog().next().is_none()
+            && self.reports().next().is_none()
+            && self.answered.is_empty()
     }
 
     /// Ends a temporary room that accepted proposals leave without a client: nobody is left who could commit them, and

@@ -1,14 +1,22 @@
 //! What an external commit needs (protocol, section 5.6): for a new client of a participant, and for whoever else may
 //! join, with nobody online (P-021, P-180).
 
+use sha2::{Digest, Sha256};
+
 use super::{
-    GroupInfoRefusal, JoinAttempt, Keys, Refusal, Room, codes::WayIn, draft::Draft,
-    expiring::Joiner, proposed, record::Record, room::Change,
+    GroupInfoRefusal, JoinAttempt, Keys, Refusal, Room,
+    codes::WayIn,
+    draft::Draft,
+    expiring::{Asked, Joiner},
+    floods::Door,
+    proposed,
+    record::Record,
+    room::Change,
 };
 use crate::{
     codec::Wire,
     delivery::Credential,
-    env::{Crypto, Env, Peer},
+    env::{Crypto, Env, Peer, Timestamp},
     error::Misuse,
     machine::Step,
     uri::{ProviderUri, UserUri},
@@ -64,6 +72,9 @@ impl Room {
             return Err(self.refuse(GroupInfoRefusal::TooLarge(self.limits.body)));
         }
         let request = GroupInfoRequest::decode(body).map_err(|error| self.refuse(error))?;
+        let claimed = proposed::user(&Credential::from(&request.requesting_credential)).ok();
+        self.admit(env.now, Door::GroupInfo, peer, claimed.as_ref())
+            .map_err(|retry_after| self.refuse(GroupInfoRefusal::TooMany { retry_after }))?;
         let (user, way) =
             self.may_have_group_info(env, peer, &request).map_err(|reason| self.refuse(reason))?;
         let code = match way {
@@ -87,17 +98,40 @@ impl Room {
         joiner: Joiner,
         mut draft: Draft,
     ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
+        let since =
+            self.first_asked(env.now, &request, &mut draft).map_err(|it| self.refuse(it))?;
         let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
-        for name in self.joiners.surplus(self.limits.joiners) {
+        for name in self.joiners.surplus(self.limits.joiners, 1) {
             draft.forget_joiner(name.clone());
         }
-        let until = env.now.plus(self.limits.joiner_for);
+        let until = since.plus(self.limits.joiner_for);
         draft.put(Record::Joiner(request.requesting_signature_key, joiner, until));
         let response = GroupInfoResponse {
             room: self.head.room.clone(),
             answer: GroupInfoAnswer::Success(sealed),
         };
         Ok(self.step(draft, Change::None, response))
+    }
+
+    /// When this request came first. While its joiner is waited for it may come again, for its answer may have been lost,
+    /// but that buys no more time; later it is a replay. Nothing in a request says when or for which room it was
+    /// made.
+    fn first_asked(
+        &self,
+        now: Timestamp,
+        request: &GroupInfoRequest,
+        draft: &mut Draft,
+    ) -> Result<Timestamp, GroupInfoRefusal> {
+        let name = Sha256::digest(request.encode()).to_vec();
+        if let Some(asked) = self.asked.find(&name, now) {
+            let waited = asked.at.plus(self.limits.joiner_for) <= now;
+            return if waited { Err(GroupInfoRefusal::Replayed) } else { Ok(asked.at) };
+        }
+        for name in self.asked.surplus(self.limits.replays, 1) {
+            draft.forget_asked(name.clone());
+        }
+        draft.put(Record::Asked(name, Asked { at: now }, now.plus(self.limits.replays_for)));
+        Ok(now)
     }
 
     /// Who asks, if they may know, and how they may come in (P-023, P-181, P-183, P-184, P-185).

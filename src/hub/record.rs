@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    abuse::Desk,
     answered::Answer,
     codes::JoiningCode,
     destroy::Tombstone,
-    expiring::{Claim, Joiner},
+    epochs::Epoch,
+    expiring::{Asked, Claim, Joiner},
     log::Cursor,
+    messages::Sent,
 };
 use crate::{
     env::Timestamp,
@@ -46,6 +49,16 @@ pub(super) enum Record {
     /// By the signature key in the request; with the time until which the external commit is expected.
     Joiner(Vec<u8>, Joiner, Timestamp),
     Cursor(Domain, Cursor),
+    /// A message that was submitted.
+    Sent(u64, Sent),
+    /// The epochs whose messages are still taken.
+    Past(Vec<Epoch>),
+    /// The reports of abuse that wait.
+    Desk(Desk),
+    /// A message that was reported, by whom; with the time until which that is remembered.
+    Reported(Vec<u8>, Timestamp),
+    /// A GroupInfo request, by its hash; with the time until which it is recognised.
+    Asked(Vec<u8>, Asked, Timestamp),
     /// By the SHA-256 of the code; with the time at which it is forgotten.
     Code(Vec<u8>, JoiningCode, Timestamp),
     Tombstone(Tombstone),
@@ -56,8 +69,28 @@ const ANSWER: u8 = 0x02;
 const CURSOR: u8 = 0x03;
 const CLAIM: u8 = 0x04;
 const JOINER: u8 = 0x05;
+const SENT: u8 = 0x06;
+const PAST: u8 = 0x07;
+const DESK: u8 = 0x08;
+const REPORTED: u8 = 0x09;
 const CODE: u8 = 0x0A;
 const TOMBSTONE: u8 = 0x0B;
+const ASKED: u8 = 0x0C;
+
+/// The key of a submitted message's record.
+pub(super) fn sent_key(number: u64) -> Key {
+    Key::new(SENT).u64(number)
+}
+
+/// The key of a reported message's record.
+pub(super) fn reported_key(name: &[u8]) -> Key {
+    Key::new(REPORTED).bytes(name)
+}
+
+/// The key of a GroupInfo request's record.
+pub(super) fn asked_key(name: &[u8]) -> Key {
+    Key::new(ASKED).bytes(name)
+}
 
 /// The key of an answer's record.
 pub(super) fn answer_key(number: u64) -> Key {
@@ -102,6 +135,14 @@ impl Record {
                 (joiner_key(signature_key), Some(record::encode(&(joiner, until))))
             }
             Self::Cursor(provider, cursor) => write_cursor(provider, cursor),
+            Self::Sent(number, sent) => (sent_key(*number), Some(record::encode(sent))),
+            // Most rooms never have any: no record stands for none.
+            Self::Past(past) => (Key::new(PAST), (!past.is_empty()).then(|| record::encode(past))),
+            Self::Desk(desk) => (Key::new(DESK), Some(record::encode(desk))),
+            Self::Reported(name, until) => (reported_key(name), Some(record::encode(until))),
+            Self::Asked(name, asked, until) => {
+                (asked_key(name), Some(record::encode(&(asked, until))))
+            }
             Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
             Self::Tombstone(tombstone) => (Key::new(TOMBSTONE), Some(record::encode(tombstone))),
         }
@@ -130,6 +171,25 @@ impl Record {
         for (key, value) in records.kind(JOINER) {
             let (joiner, until) = record::decode("a joiner", value)?;
             loaded.push(Self::Joiner(key.fields().to_vec(), joiner, until));
+        }
+        for (key, value) in records.kind(SENT) {
+            let number = key.fields().try_into().map_err(|_| RestoreError::Corrupt("a message"))?;
+            loaded
+                .push(Self::Sent(u64::from_be_bytes(number), record::decode("a message", value)?));
+        }
+        if let Some(past) = records.single(PAST) {
+            loaded.push(Self::Past(record::decode("past epochs", past)?));
+        }
+        if let Some(desk) = records.single(DESK) {
+            loaded.push(Self::Desk(record::decode("the reports", desk)?));
+        }
+        for (key, value) in records.kind(REPORTED) {
+            let until = record::decode("a reported message", value)?;
+            loaded.push(Self::Reported(key.fields().to_vec(), until));
+        }
+        for (key, value) in records.kind(ASKED) {
+            let (asked, until) = record::decode("a request", value)?;
+            loaded.push(Self::Asked(key.fields().to_vec(), asked, until));
         }
         for (key, value) in records.kind(CODE) {
             let (code, until) = record::decode("a joining code", value)?;

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{codes::CodeFault, proposed::Nobody};
 use crate::{
-    delivery::{CommitRefusal, ProposalRef, ProposalRefusal},
+    delivery::{CommitRefusal, KeyPackageRef, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
     policy::Denied,
@@ -33,6 +33,11 @@ pub enum Answer<R> {
     Response(R),
     /// No response, only an HTTP status.
     Status(u16),
+    /// HTTP status 429: too much has been asked (D-96).
+    Later {
+        /// Milliseconds for `Retry-After`.
+        retry_after: u64,
+    },
 }
 
 /// Why an update is refused.
@@ -45,6 +50,12 @@ pub enum UpdateRefusal {
     /// The body does not decode.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
+    /// Too many requests of this user, or of this peer (D-96).
+    #[error("too many requests")]
+    TooMany {
+        /// Milliseconds until they may ask again.
+        retry_after: u64,
+    },
     /// The commit or the proposals are made for another epoch (P-113).
     #[error("the room is in epoch {current}")]
     WrongEpoch {
@@ -77,6 +88,9 @@ pub enum UpdateRefusal {
     /// The delivery service refuses the commit.
     #[error(transparent)]
     Commit(CommitRefusal),
+    /// It adds a client from a KeyPackage that was claimed for another room.
+    #[error("a KeyPackage was claimed for another room")]
+    ClaimedElsewhere(KeyPackageRef),
     /// A removal or a ban waits that the hub could not issue again after an external commit.
     #[error("a removal waits that an external commit would undo")]
     RemovalWaits,
@@ -105,6 +119,7 @@ impl UpdateRefusal {
             Self::TooLarge(_) => return Answer::Status(413),
             Self::Malformed(_) => return Answer::Status(400),
             Self::Misuse(_) => return Answer::Status(500),
+            Self::TooMany { retry_after } => return Answer::Later { retry_after: *retry_after },
             Self::WrongEpoch { current } => UpdateOutcome::WrongEpoch { current_epoch: *current },
             Self::Denied { denied, proposal } if denied.is_invalid() => {
                 invalid(proposal.iter().cloned().collect())
@@ -154,6 +169,7 @@ impl UpdateRefusal {
             | Self::Blocked
             | Self::Nobody(_)
             | Self::UnknownJoiner
+            | Self::ClaimedElsewhere(_)
             | Self::Denied { .. }
             | Self::RemovalWaits
             | Self::Code(_)
@@ -199,6 +215,12 @@ pub enum SubmitRefusal {
     /// Whoever asks is not the provider, or the client, of the sender it names (D-23).
     #[error("the sender is a user of another provider or client")]
     Peer,
+    /// Too many requests of this user, or of this peer (D-96).
+    #[error("too many requests")]
+    TooMany {
+        /// Milliseconds until they may ask again.
+        retry_after: u64,
+    },
     /// The message is for another group.
     #[error("made for another group")]
     WrongGroup,
@@ -220,7 +242,11 @@ pub enum SubmitRefusal {
     /// Somebody else has submitted the same ciphertext.
     #[error("the same message has been submitted under another name")]
     Resubmitted,
-    /// The authenticated data is not Safe AAD, which the group requires (E-050, Q-59), or the franking tag in it is none.
+    /// Another message has the ID that stands in the clear with this one (S-40, MA-003).
+    #[error("another message has the same ID")]
+    DuplicateId,
+    /// The authenticated data is not Safe AAD, which the group requires (E-050, Q-59), or the franking tag or the message
+    /// ID in it is none.
     #[error("the authenticated data is not Safe AAD")]
     SafeAad,
     /// The room is no more.
@@ -239,6 +265,7 @@ impl SubmitRefusal {
             Self::TooLarge(_) => Answer::Status(413),
             Self::Malformed(_) => Answer::Status(400),
             Self::Misuse(_) => Answer::Status(500),
+            Self::TooMany { retry_after } => Answer::Later { retry_after: *retry_after },
             Self::EpochTooOld { current } => {
                 Answer::Response(SubmitMessageResponse::EpochTooOld { current_epoch: *current })
             }
@@ -248,6 +275,7 @@ impl SubmitRefusal {
             | Self::Denied
             | Self::Blocked
             | Self::Resubmitted
+            | Self::DuplicateId
             | Self::SafeAad
             | Self::Ended => Answer::Response(SubmitMessageResponse::NotAllowed),
         }
@@ -264,6 +292,15 @@ pub enum GroupInfoRefusal {
     /// The body does not decode.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
+    /// Too many requests of this user, or of this peer (D-96).
+    #[error("too many requests")]
+    TooMany {
+        /// Milliseconds until they may ask again.
+        retry_after: u64,
+    },
+    /// The same request was answered some time ago: somebody has kept it (Q-31, D-24).
+    #[error("the request has been answered before")]
+    Replayed,
     /// The ciphersuite is not one of this hub's (P-184).
     #[error("the ciphersuite is not supported")]
     Ciphersuite,
@@ -307,7 +344,9 @@ impl GroupInfoRefusal {
             Self::TooLarge(_) => Answer::Status(413),
             Self::Malformed(_) => Answer::Status(400),
             Self::Misuse(_) => Answer::Status(500),
+            Self::TooMany { retry_after } => Answer::Later { retry_after: *retry_after },
             Self::Ciphersuite
+            | Self::Replayed
             | Self::Signature
             | Self::Peer
             | Self::Nobody(_)

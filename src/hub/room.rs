@@ -4,12 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Refusal,
+    abuse::Desk,
     answered::Answered,
     codes::{self, JoiningCode},
     destroy::Tombstone,
     draft::Draft,
-    expiring::{Claim, Expiring, Joiner},
+    epochs::Epoch,
+    expiring::{Asked, Claim, Expiring, Joiner},
+    floods::{Door, Floods},
     log::Log,
+    messages::Messages,
+    omitted::Omitted,
     proposed::{self, People},
     record::{Head, Record},
 };
@@ -45,8 +50,19 @@ pub struct Room {
     pub(super) codes: Expiring<JoiningCode>,
     pub(super) tombstone: Option<Tombstone>,
     pub(super) log: Log,
+    pub(super) messages: Messages,
+    /// The epochs before this one whose messages are taken, oldest first.
+    pub(super) past: Vec<Epoch>,
+    pub(super) desk: Desk,
+    /// By message and reporter.
+    pub(super) reported: Expiring<()>,
+    /// By the hash of the request.
+    pub(super) asked: Expiring<Asked>,
+    // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
+    pub(super) floods: Floods,
+    pub(super) omitted: Omitted,
 }
 
 /// What a step of the room has decided.
@@ -63,6 +79,8 @@ pub(super) enum Change {
     None,
     /// Proposals wait for a commit.
     Proposals(Box<StagedProposals>, Box<Accepted>),
+    /// Proposals wait no longer; this is the effective state without them.
+    Lapse(Box<StagedProposals>, Box<RoomState>),
     /// The room enters its next epoch.
     Commit(
         Box<StagedCommit>,
@@ -70,6 +88,16 @@ pub(super) enum Change {
         BTreeMap<LeafIndex, Option<UserUri>>,
         Option<Box<RoomState>>,
     ),
+}
+
+impl Change {
+    /// When the first of what comes to wait is over.
+    fn wake_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Proposals(staged, _) => staged.next_expiry(),
+            Self::None | Self::Lapse(..) | Self::Commit(..) => None,
+        }
+    }
 }
 
 /// How the delivery service is to treat this room's components.
@@ -96,6 +124,11 @@ impl Room {
             | Record::Claim(..)
             | Record::Joiner(..)
             | Record::Cursor(..)
+            | Record::Sent(..)
+            | Record::Past(_)
+            | Record::Desk(_)
+            | Record::Reported(..)
+            | Record::Asked(..)
             | Record::Code(..)
             | Record::Tombstone(_) => None,
         });
@@ -132,7 +165,14 @@ impl Room {
             codes: Expiring::default(),
             tombstone: None,
             log: Log::default(),
+            messages: Messages::default(),
+            past: Vec::new(),
+            desk: Desk::default(),
+            reported: Expiring::default(),
+            asked: Expiring::default(),
             audience: None,
+            floods: Floods::default(),
+            omitted: Omitted::default(),
         };
         room.effective = room.with_all_that_waits();
         Ok(room)
@@ -150,6 +190,11 @@ impl Room {
             Record::Cursor(provider, cursor) => {
                 self.log.cursors.insert(provider, cursor);
             }
+            Record::Sent(number, sent) => self.messages.insert(number, sent),
+            Record::Past(past) => self.past = past,
+            Record::Desk(desk) => self.desk = desk,
+            Record::Reported(name, until) => self.reported.insert(name, (), until),
+            Record::Asked(name, asked, until) => self.asked.insert(name, asked, until),
             Record::Code(name, code, until) => self.codes.insert(name, code, until),
             Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
         }
@@ -212,6 +257,13 @@ impl Room {
         self.group.pending().count()
     }
 
+    /// Since when proposals wait that nobody has committed: whoever looks after the room may want to see that a client
+    /// comes online (D-94).
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.group.pending().map(|pending| pending.accepted_at).min()
+    }
+
     /// The users of all member clients, by leaf.
     pub fn members(&self) -> impl Iterator<Item = (LeafIndex, &UserUri)> {
         self.leaves.iter().map(|(leaf, user)| (*leaf, user))
@@ -249,6 +301,22 @@ impl Room {
         hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect()
     }
 
+    /// Counts a request, before anything costly is done for it (D-96). `user` is whom it claims to be made for: counted if
+    /// it is a participant for whom the peer speaks.
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        door: Door,
+        peer: &Peer,
+        user: Option<&UserUri>,
+    ) -> Result<(), u64> {
+        let listed = |user: &&UserUri| {
+            self.speaks_for(peer, user) && self.effective().participants().find(user).is_some()
+        };
+        let user = user.filter(listed);
+        self.floods.admit(&self.limits, now, door, peer, user)
+    }
+
     pub(super) fn refuse<R, F: From<R>>(&self, reason: R) -> Refusal<F> {
         Refusal { reason: reason.into(), judged_at: self.revision }
     }
@@ -261,6 +329,9 @@ impl Room {
             self.claims.next_expiry(after),
             self.codes.next_expiry(after).and_then(codes::wakes),
             self.log.next_retry(after),
+            self.reported.next_expiry(after),
+            self.asked.next_expiry(after),
+            self.group.next_expiry(after),
         ];
         times.into_iter().flatten().min()
     }
@@ -296,11 +367,14 @@ impl Room {
         let mut writes = draft.writes();
         match &change {
             Change::None => {}
-            Change::Proposals(staged, _) => writes.extend(staged.writes().iter().cloned()),
+            Change::Proposals(staged, _) | Change::Lapse(staged, _) => {
+                writes.extend(staged.writes().iter().cloned());
+            }
             Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
         }
         let wake_at =
-            [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
+            [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
+        let wake_at = wake_at.into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
         Step::new(self, Staged { decided: Some((draft, change)) }, changes, outcome)
@@ -321,6 +395,11 @@ impl sealed::Machine for Room {
                 self.effective = Some(effective);
                 self.audience = None;
             }
+            Change::Lapse(staged, effective) => {
+                self.group.accept_proposals(*staged);
+                self.effective = self.group.pending().next().is_some().then_some(*effective);
+                self.audience = None;
+            }
             Change::Commit(staged, verdict, leaves, effective) => {
                 self.group.accept_commit(*staged);
                 verdict.apply(&mut self.committed);
@@ -331,6 +410,7 @@ impl sealed::Machine for Room {
                         None => self.leaves.remove(&leaf),
                     };
                 }
+                self.omitted.clear();
                 self.audience = None;
             }
         }

@@ -289,7 +289,7 @@ fn p_188_every_refusal_of_the_group_info() {
         Answer::Response(openmimi::wire::GroupInfoResponse { answer, .. }) => {
             *answer == GroupInfoAnswer::NotAuthorized
         }
-        Answer::Status(_) => false,
+        Answer::Status(_) | Answer::Later { .. } => false,
     };
     let with = |change: &dyn Fn(&mut GroupInfoRequest)| {
         let mut request = request.clone();
@@ -439,7 +439,7 @@ fn outcome(refusal: &UpdateRefusal) -> UpdateOutcome {
             assert!(!error_description.as_str().is_empty());
             outcome
         }
-        Answer::Status(status) => panic!("{status}"),
+        other => panic!("{other:?}"),
     }
 }
 

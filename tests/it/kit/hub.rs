@@ -206,8 +206,9 @@ impl Hub {
 
     /// What a client asks the GroupInfo with, and the key that opens the answer.
     pub(crate) fn group_info_request(&self, client: &Client) -> (GroupInfoRequest, Vec<u8>) {
-        let keys =
-            self.crypto.derive_hpke_keypair(SUITE.hpke_config(), client.user.as_bytes()).unwrap();
+        // Every request has a key of its own, so that none is a repetition.
+        let seed = [client.user.as_bytes(), &self.now.0.to_be_bytes()].concat();
+        let keys = self.crypto.derive_hpke_keypair(SUITE.hpke_config(), &seed).unwrap();
         let mut request = GroupInfoRequest {
             cipher_suite: CipherSuite::from(SUITE),
             requesting_signature_key: client.signer.to_public_vec(),

@@ -196,6 +196,12 @@ pub struct Limits {
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
     pub codes_remembered: u64,
+    /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
+    pub asset: u64,
+    /// Milliseconds that an asset may take to come in.
+    pub asset_for: u64,
+    /// Hosts of assets that a hub takes over from the policies of its rooms, for one provider.
+    pub asset_hosts: usize,
 }
 
 impl Default for Limits {
@@ -250,6 +256,9 @@ impl Default for Limits {
             replays_for: 24 * 60 * 60 * 1000,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
+            asset: 100 << 20,
+            asset_for: 5 * 60 * 1000,
+            asset_hosts: 16,
         }
     }
 }

@@ -80,8 +80,13 @@ pub enum Call {
     IdentifierQuery,
     /// [`hub::Room::report_abuse`](crate::hub::Room::report_abuse), then [`Reply::Received`](super::Reply::Received).
     ReportAbuse(RoomUri),
-    /// A download for the peer. The URL is whatever the peer says.
+    /// A download for the peer: [`download::Proxy::open`](crate::download::Proxy::open). The URL is whatever the peer
+    /// says.
     ProxyDownload(HttpsUrl),
+    /// Answer with the keys of the gateway for Oblivious HTTP.
+    GatewayKeys,
+    /// A sealed request for that gateway, by the relay of the peer.
+    Gateway,
 }
 
 impl Server {
@@ -106,25 +111,34 @@ impl Server {
             return Err(refuse(StatusCode::FORBIDDEN));
         }
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let route = match self.routes.find(&host, path) {
-            Ok(Found::Directory) => None,
-            Ok(Found::Endpoint(route)) => Some(route),
+        let found = match self.routes.find(&host, path) {
+            Ok(found) => found,
             Err(RouteFault::Host) => return Err(refuse(StatusCode::MISDIRECTED_REQUEST)),
             Err(RouteFault::Path) => return Err(refuse(StatusCode::NOT_FOUND)),
             Err(RouteFault::Value(_)) => return Err(bad()),
         };
-        check_form(request, method(route.as_ref().map(Route::endpoint)))?;
+        match &found {
+            Found::Directory => check_form(request, &[method(None)])?,
+            Found::Gateway => check_form(request, &[Method::GET, Method::POST])?,
+            Found::Endpoint(route) => check_form(request, &[method(Some(route.endpoint()))])?,
+        }
         let body = request.body().as_ref();
         if body.len() > self.limits.body {
             return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        let Some(route) = route else {
-            let (peer, call) = (Peer::Server(peer), Call::Directory);
-            return Ok(Incoming { peer, call, body, route: None });
+        let (call, route) = match found {
+            Found::Directory => (Call::Directory, None),
+            // The keys are for everybody, the gateway is for those who may download (P-250).
+            Found::Gateway if request.method() == Method::GET => (Call::GatewayKeys, None),
+            Found::Gateway if !self.peering.admits(&peer, Endpoint::ProxyDownload) => {
+                return Err(refuse(StatusCode::FORBIDDEN));
+            }
+            Found::Gateway => (Call::Gateway, None),
+            Found::Endpoint(route) => (self.call(&peer, &route, body)?, Some(route)),
         };
-        let call = self.call(&peer, &route, body)?;
-        let admitted = self.peering.admits(&peer, route.endpoint());
-        let incoming = Incoming { peer: Peer::Server(peer), call, body, route: Some(route) };
+        let admitted =
+            route.as_ref().is_none_or(|route| self.peering.admits(&peer, route.endpoint()));
+        let incoming = Incoming { peer: Peer::Server(peer), call, body, route };
         if admitted { Ok(incoming) } else { Err(Box::new(self.unknown(env, &incoming))) }
     }
 
@@ -282,11 +296,12 @@ pub(super) const fn method(endpoint: Option<Endpoint>) -> Method {
     }
 }
 
-/// The method, and that the body is the octets that it seems to be. Its media type says nothing.
-fn check_form<B>(request: &Request<B>, expected: Method) -> Result<(), Refusal> {
-    if request.method() != expected {
+/// One of the methods, and that the body is the octets that it seems to be. Its media type says nothing.
+fn check_form<B>(request: &Request<B>, methods: &[Method]) -> Result<(), Refusal> {
+    if !methods.contains(request.method()) {
         let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED);
-        if let Ok(allow) = HeaderValue::from_str(expected.as_str()) {
+        let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
             refusal.headers_mut().insert(ALLOW, allow);
         }
         return Err(refusal);

@@ -72,19 +72,29 @@
 //! | 200 | see the body |
 //! | 201 | received; no body (`notify`, both consents, `reportAbuse`; Q-110) |
 //! | 400 | what came cannot be read, or contradicts itself |
-//! | 403 | not from whom it should come |
+//! | 403 | not from whom it should come; nothing that is downloaded for others |
 //! | 404 | no such endpoint, or no such room and no reason to hide that |
 //! | 405, 413, 415, 421 | another method, too long, encoded, for another host |
 //! | 429, 503 | later; perhaps `Retry-After` |
+//! | 502, 504 | a download, and the host of the asset answers with something else, or not in time |
+//!
+//! # Downloads
+//!
+//! [`Call::ProxyDownload`] and [`Call::Gateway`] are for [`download::Proxy`](crate::download::Proxy), which says what
+//! to fetch; [`fetch`] makes the request to the host of the asset, and [`asset`] the response to the peer.
 
 mod accept;
+mod download;
 mod head;
 mod outgoing;
 mod reply;
 mod retry;
 
+#[cfg(feature = "ohttp")]
+pub use self::download::oblivious;
 pub use self::{
     accept::{Call, Incoming, Refusal, Server, host},
+    download::{asset, asset_head, downloaded, fetch, fetched},
     outgoing::{Answer, AnswerFault, answer, directory, request, request_directory},
     reply::{Reply, respond},
 };

@@ -8,6 +8,7 @@ use http::{
 use super::OCTETS;
 use crate::{
     codec::Wire,
+    download::ProxyRefusal,
     follower,
     hub::{self, KeysClaimedRefusal, SubmitRefusal, UpdateRefusal},
     provider::{ClaimAnswer, ClaimRefusal, ConsentRefusal, query::QueryRefusal},
@@ -136,6 +137,13 @@ impl From<follower::Refusal> for Reply {
 impl From<follower::Fault> for Reply {
     fn from(fault: follower::Fault) -> Self {
         Self::status(fault.status())
+    }
+}
+
+/// A download that is refused, or that breaks off before anything of it was passed on.
+impl From<ProxyRefusal> for Reply {
+    fn from(refusal: ProxyRefusal) -> Self {
+        Self::Status { status: refusal.status(), retry_after: refusal.retry_after() }
     }
 }
 

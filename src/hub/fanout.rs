@@ -8,7 +8,7 @@ use crate::{
     env::{Crypto, Env, Timestamp},
     machine::Step,
     policy,
-    uri::Domain,
+    uri::{Domain, UserUri},
 };
 
 impl Room {
@@ -32,6 +32,13 @@ impl Room {
             hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect();
         self.audience = Some(audience.clone());
         audience
+    }
+
+    /// Whether application messages go to this user's clients. A provider that follows the room beside its hub asks for
+    /// its own users (P-178): [`follower::Room::withhold_from`](crate::follower::Room::withhold_from).
+    #[must_use]
+    pub fn may_receive(&self, user: &UserUri) -> bool {
+        !self.is_blocked(user) && policy::may_receive(self.effective(), user)
     }
 
     /// A provider has taken over everything up to event `through`, that number included: its endpoint has answered

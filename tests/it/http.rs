@@ -2,5 +2,5 @@
 
 mod names;
 mod replies;
-mod support;
+pub(crate) mod support;
 mod unknown;

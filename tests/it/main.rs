@@ -6,6 +6,7 @@ mod clubhouse;
 mod conformance;
 mod content;
 mod directory;
+mod download;
 mod follower;
 mod forged;
 mod http;

@@ -130,6 +130,16 @@ pub struct Limits {
     pub notified: usize,
     /// Franks of one room that a client remembers, to find swapped ones.
     pub franks: usize,
+    /// Messages of one room that a client can report later: for each it keeps the hub's stamp, a quarter of a kilobyte.
+    pub evidence: usize,
+    /// Epochs that are over whose messages a client can still read, whatever the room's policy asks for: each keeps
+    /// the keys of all members once more, 150 KB of a thousand.
+    pub past_epochs: u8,
+    /// Messages of one sender that a client skips for a later one, whatever the room's policy asks for: each costs a
+    /// derivation before the message is known to be genuine.
+    pub skip_ahead: u32,
+    /// Epochs that a client may be behind before it is to join again from outside: each costs a commit to verify.
+    pub behind: u64,
     /// Clients that one user may have at its provider.
     pub devices: usize,
     /// KeyPackages of one client that were handed out and have not expired. Each is remembered, so that none is
@@ -224,6 +234,10 @@ impl Default for Limits {
             key_packages: 100,
             notified: 1024,
             franks: 128,
+            evidence: 512,
+            past_epochs: 8,
+            skip_ahead: 10_000,
+            behind: 1000,
             devices: 64,
             claimed: 4096,
             claims_by_requester: 32,

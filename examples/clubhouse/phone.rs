@@ -298,7 +298,8 @@ fn shown(event: &Event) -> Option<String> {
         | Event::Changed { .. }
         | Event::Proposed { .. }
         | Event::Forbidden { .. }
-        | Event::Omitted { .. } => None,
+        | Event::Omitted { .. }
+        | Event::Status { .. } => None,
     }
 }
 

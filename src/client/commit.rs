@@ -18,13 +18,16 @@ use sha2::{Digest, Sha256};
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys, leaf,
+    Keys,
+    epoch::{self, Epoch},
+    leaf,
     member::Plan,
     outbox::{Entry, Intent, Stage, Token, Wish},
     proposed::{self, Owned, Who},
     refusal::Refusal,
     room::Room,
-    state::{Epoch, State, Waiting},
+    state::State,
+    waiting::Waiting,
 };
 use crate::{
     codec::Wire,
@@ -199,7 +202,7 @@ pub(super) fn entered(epoch: &Epoch, verdict: Verdict, group: &MlsGroup) -> Resu
     let mut committed = RoomState::clone(&epoch.committed);
     verdict.apply(&mut committed);
     let servers = proposed::servers(group.extensions())?;
-    Ok(Epoch::new(committed, super::state::leaves(group)?, servers))
+    Ok(Epoch::new(committed, epoch::leaves(group)?, servers))
 }
 
 /// SHA-256 of a message.

@@ -14,23 +14,59 @@ use tls_codec::Serialize as _;
 
 use super::{
     Keys, Lifetime,
-    member::{Genesis, Member},
+    draft::Draft,
+    epoch::Epoch,
+    member::{Genesis, Member, Tuning},
     refusal::Refusal,
     room::{Room, changes},
-    state::{Draft, Epoch, Head, Standing, State},
+    state::{Head, Standing, State},
 };
 use crate::{
     env::{Crypto, Env, Limits, Timestamp},
     error::Misuse,
     hub::Offer,
     machine::{Founding, Outcome, Revision},
-    room::Components,
+    policy::components::OperationalParameters,
+    room::{Components, RoomState},
     uri::UserUri,
 };
 
-/// Past epochs whose messages can still be read: a message that the hub accepted just before a commit may come after
-/// it.
-pub(super) const PAST_EPOCHS: u64 = 2;
+/// Past epochs whose messages can still be read, if the policy does not say: a message that the hub accepted just
+/// before a commit may come after it.
+const PAST_EPOCHS: u8 = 2;
+/// Messages of one sender that may be lost before a later one is read, if the policy does not say.
+const SKIP_AHEAD: u32 = 1000;
+
+/// How the engine is set before the room is known.
+pub(super) fn untuned() -> Tuning {
+    Tuning { past_epochs: PAST_EPOCHS.into(), padding: 0, skip_ahead: SKIP_AHEAD }
+}
+
+/// What the room's policy sets of the engine (R-168 … R-170), within our limits; 0 is "not set".
+///
+/// The hub takes messages of `epoch_tolerance` past epochs; a client that has merged its own commit with the reply is
+/// one epoch further.
+pub(super) fn tuned(room: &RoomState, limits: &Limits) -> Tuning {
+    let set = room.policy::<OperationalParameters>().unwrap_or_default().app_message_policy;
+    let past_epochs = match set.epoch_tolerance {
+        0 => PAST_EPOCHS,
+        tolerance => tolerance.saturating_add(1),
+    };
+    let skip_ahead = match set.max_generations_skipahead {
+        0 => SKIP_AHEAD,
+        skip_ahead => skip_ahead,
+    };
+    Tuning {
+        past_epochs: past_epochs.min(limits.past_epochs).into(),
+        padding: set.pad_to_size.into(),
+        skip_ahead: skip_ahead.min(limits.skip_ahead),
+    }
+}
+
+/// For how many epochs messages can be read after they are over.
+pub(super) fn kept(tuning: &Tuning) -> u64 {
+    u64::try_from(tuning.past_epochs).unwrap_or(u64::MAX)
+}
 
 /// What the hub needs to take the room up: the arguments of [`hub::Room::create`](crate::hub::Room::create).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +119,7 @@ impl Room {
             dictionary.insert(id.0, data);
         }
         let signer = env.keys.require(signature_key)?;
-        let member = Member::create(
+        let mut member = Member::create(
             env.crypto,
             &signer,
             Genesis {
@@ -93,11 +129,13 @@ impl Room {
                 lifetime,
                 extensions: extensions(offer, dictionary)?,
             },
-            usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX),
+            untuned(),
         )?;
 
         let group = member.group()?;
         let epoch = Epoch::of(group, &offer.room)?;
+        member.tune(env.crypto, &tuned(&epoch.committed, limits))?;
+        let group = member.group()?;
         let octets = |it: Result<Vec<u8>, tls_codec::Error>| {
             it.map_err(|_| Misuse::Crypto("a group does not encode"))
         };
@@ -129,7 +167,8 @@ impl Room {
         reply: R,
         limits: &Limits,
     ) -> Founding<Self, R> {
-        let (state, writes, actions) = draft.into_parts();
+        let (mut state, writes, actions) = draft.into_parts();
+        state.keep();
         let changes = changes(Revision::NONE, &mut member, &state, writes);
         member.keep();
         let room = Self { limits: limits.clone(), revision: changes.next, member, state };

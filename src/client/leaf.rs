@@ -11,6 +11,7 @@ use openmls::{
 };
 use openmls_traits::types::Ciphersuite;
 
+use super::media::RECEIVED;
 use crate::{
     codec::{decode_exact, write_bytes, write_vec},
     env::Timestamp,
@@ -57,9 +58,6 @@ pub(super) const CONTENT_MEDIA_TYPES: u16 = 0x0003;
 /// The component that holds the franking tag beside a message.
 pub(super) const FRANK_AAD: u16 = 0x0020;
 
-/// Media types that this library reads as application messages.
-const MEDIA_TYPES: [&str; 2] = ["application/mimi-content", "application/mimi-message-status"];
-
 fn component_list(components: &[u16]) -> Vec<u8> {
     let mut list = Vec::new();
     write_vec(&mut list, components, |id, out| out.extend_from_slice(&id.to_be_bytes()));
@@ -68,7 +66,7 @@ fn component_list(components: &[u16]) -> Vec<u8> {
 
 fn media_type_list() -> Vec<u8> {
     let mut list = Vec::new();
-    write_vec(&mut list, &MEDIA_TYPES, |media_type, out| {
+    write_vec(&mut list, &RECEIVED, |media_type, out| {
         write_bytes(out, media_type.as_bytes());
         // No parameters.
         write_bytes(out, &[]);

@@ -5,13 +5,16 @@ use openmls_traits::types::Ciphersuite;
 use super::{
     Keys,
     commit::hash,
+    draft::Draft,
+    epoch::Reading,
+    media,
     outbox::{Entry, Stage, Token, Wish},
     refusal::Refusal,
     room::{Room, Tried},
-    state::{Draft, Reading, State},
+    state::State,
 };
 use crate::{
-    codec::{Wire, write_bytes},
+    codec::Wire,
     content::{self, MessageId},
     env::{Crypto, Env},
     error::Misuse,
@@ -22,22 +25,6 @@ use crate::{
 };
 use tls_codec::Serialize as _;
 
-/// The media type of MIMI content, as application framing names it.
-pub(super) const MIMI_CONTENT: &[u8] = b"application/mimi-content";
-
-/// All that is encrypted: the content, under its media type if the room wants that (W-55).
-pub(super) fn framed(content: &[u8], reading: &Reading) -> Vec<u8> {
-    if !reading.framed {
-        return content.to_vec();
-    }
-    let mut framed = Vec::with_capacity(content.len() + 40);
-    write_bytes(&mut framed, MIMI_CONTENT);
-    // No parameters.
-    write_bytes(&mut framed, &[]);
-    write_bytes(&mut framed, content);
-    framed
-}
-
 impl Room {
     /// Sends MIMI content to the room, and gives the message's ID.
     ///
@@ -47,8 +34,8 @@ impl Room {
     /// content is encrypted again, so that its ID stays. The same token again changes nothing.
     ///
     /// # Errors
-    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak, or the
-    /// content is not MIMI content of this user in this room.
+    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak, the content
+    /// is not MIMI content of this user in this room, or the room asks for media types that leave MIMI content out.
     pub fn send<C: Crypto>(
         &mut self,
         env: &Env<'_, C, Keys>,
@@ -80,7 +67,7 @@ impl Room {
         if !may_send(&self.state.epoch.effective, &self.state.head.user) {
             return Err(Refusal::MaySpeak);
         }
-        let entry = self.encrypt(env, &self.state.clone(), token, content)?;
+        let entry = self.encrypt(env, &draft.state, token, content)?;
         draft.send(entry);
         Ok((draft, id))
     }
@@ -105,7 +92,8 @@ impl Room {
         content: &[u8],
     ) -> Result<Entry, Refusal> {
         let reading = Reading::of(&state.epoch.committed);
-        let data = framed(content, &reading);
+        media::may_be_content(&reading, self.member.group()?)?;
+        let data = media::framed(content, &reading);
         let salt = content::Message::decode(content)
             .map_err(|_| Misuse::Argument("not MIMI content"))?
             .salt();

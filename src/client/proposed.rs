@@ -179,10 +179,11 @@ impl People<'_> {
             return What::Extensions;
         }
         // By key and credential: another key for a provider is another sender.
-        let missing = |from: &[ExternalSender], of: &[ExternalSender]| -> Option<Vec<ProviderUri>> {
-            let missing = of.iter().filter(|sender| !from.contains(sender));
-            missing.map(|sender| provider(&sender.credential)).collect()
-        };
+        let missing =
+            |from: &[ExternalSender], of: &[ExternalSender]| -> Option<Vec<ProviderUri>> {
+                let missing = of.iter().filter(|sender| !from.contains(sender));
+                missing.map(|sender| provider(&sender.credential)).collect()
+            };
         match (missing(self.servers, &after), missing(&after, self.servers)) {
             (Some(added), Some(removed)) => What::ExternalSenders { added, removed },
             (None, _) | (_, None) => What::Extensions,

@@ -170,7 +170,11 @@ impl Room {
             component: ComponentId::PARTICIPANT_LIST.0,
             operation: ComponentOperation::Update(update.encode()),
         };
-        Some(std::iter::once(list).chain(removes.into_iter().map(ExternalProposal::Remove)).collect())
+        Some(
+            std::iter::once(list)
+                .chain(removes.into_iter().map(ExternalProposal::Remove))
+                .collect(),
+        )
     }
 
     /// What the hub proposes for the epoch that a commit leads to: the list of external senders, if another one is due

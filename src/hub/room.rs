@@ -372,8 +372,7 @@ impl Room {
             }
             Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
         }
-        let wake_at =
-            [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
+        let wake_at = [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
         let wake_at = wake_at.into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     codec::Wire,
     delivery::{
-        CheckedProposals, CommitBundle, Committer, GroupInfoForm, KeyPackageRef, LeafIndex, OpenCommit,
-        ProposalRef, ProposalView, Sender, StagedCommit, TreeForm,
+        CheckedProposals, CommitBundle, Committer, GroupInfoForm, KeyPackageRef, LeafIndex,
+        OpenCommit, ProposalRef, ProposalView, Sender, StagedCommit, TreeForm,
     },
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
@@ -212,7 +212,9 @@ impl Room {
             Sender::External(index) => {
                 let provider = people.server(index)?;
                 match peer {
-                    Peer::Server(domain) if *domain != provider.domain() => Err(UpdateRefusal::Peer),
+                    Peer::Server(domain) if *domain != provider.domain() => {
+                        Err(UpdateRefusal::Peer)
+                    }
                     Peer::Client(..) => Err(UpdateRefusal::Peer),
                     Peer::Server(_) if self.takes_part(&provider) => Ok(()),
                     Peer::Server(_) => Err(UpdateRefusal::Blocked),
@@ -359,12 +361,7 @@ impl Room {
             let audience = members.values().map(UserUri::domain).collect();
             draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
         }
-        Ok(Change::Commit(
-            Box::new(staged),
-            Box::new(verdict),
-            leaves,
-            effective.map(Box::new),
-        ))
+        Ok(Change::Commit(Box::new(staged), Box::new(verdict), leaves, effective.map(Box::new)))
     }
 
     /// Who commits, if this peer speaks for them, and they may still speak.

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use openmimi::{
-    client::{Intent, Keys, Room, Token},
+    client::{Intent, Keys, Lifetime, Room, Token},
     codec::Wire,
     content::{Compose, Salt},
     env::{Env, Limits, Timestamp},
@@ -27,6 +27,10 @@ use openmls_traits::types::Ciphersuite;
 
 const CS: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+/// The lifetime of every leaf.
+const LIFETIME: Lifetime =
+    Lifetime { not_before: Timestamp(1_577_836_800_000), not_after: Timestamp(7_258_118_400_000) };
 
 struct Party {
     crypto: RustCrypto,
@@ -58,8 +62,7 @@ impl Party {
 
     fn key_package(&mut self) -> Vec<u8> {
         let env = Env { now: NOW, crypto: &self.crypto, keys: &self.keys };
-        let (from, to) = (Timestamp(1_577_836_800_000), Timestamp(7_258_118_400_000));
-        let step = self.device.make_key_packages(&env, Token(1), 1, CS, from, to).expect("made");
+        let step = self.device.make_key_packages(&env, Token(1), 1, CS, LIFETIME).expect("made");
         drop(step.apply());
         self.device.to_publish()[0].as_bytes().to_vec()
     }
@@ -133,7 +136,8 @@ fn world(members: usize) -> World {
     let offer = hub::offer(&env, &wish).expect("an offer");
     let limits = Limits::default();
     let founding =
-        Room::create(&alice.env(), &offer, &alice.key, Components::new(), &limits).expect("a room");
+        Room::create(&alice.env(), &offer, &alice.key, LIFETIME, Components::new(), &limits)
+            .expect("a room");
     let mut alices = Records::default();
     assert!(alices.save(founding.changes()));
     let (mut room_a, outcome) = founding.apply();

@@ -2,7 +2,10 @@
 
 use openmls_traits::{crypto::OpenMlsCrypto, random::OpenMlsRand};
 
-use crate::uri::{ClientUri, Domain, UserUri};
+use crate::{
+    policy::Envelope,
+    uri::{ClientUri, Domain, UserUri},
+};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
@@ -130,6 +133,16 @@ pub struct Limits {
     pub notified: usize,
     /// Franks of one room that a client remembers, to find swapped ones.
     pub franks: usize,
+    /// Messages of one room that a client can report later: for each it keeps the hub's stamp, a quarter of a kilobyte.
+    pub evidence: usize,
+    /// Epochs that are over whose messages a client can still read, whatever the room's policy asks for: each keeps
+    /// the keys of all members once more, 150 KB of a thousand.
+    pub past_epochs: u8,
+    /// Messages of one sender that a client skips for a later one, whatever the room's policy asks for: each costs a
+    /// derivation before the message is known to be genuine.
+    pub skip_ahead: u32,
+    /// Epochs that a client may be behind before it is to join again from outside: each costs a commit to verify.
+    pub behind: u64,
     /// Clients that one user may have at its provider.
     pub devices: usize,
     /// KeyPackages of one client that were handed out and have not expired. Each is remembered, so that none is
@@ -161,6 +174,59 @@ pub struct Limits {
     pub query_value: usize,
     /// Profiles in one answer to an identifier query.
     pub found: usize,
+    /// Requests of one user to one endpoint of a room that its hub looks at within [`Limits::requests_for`] (D-96).
+    /// Nobody writes ten messages a second for a minute.
+    pub requests_by_user: u32,
+    /// Requests of one peer to one endpoint of a room that its hub looks at within [`Limits::requests_for`] (D-96).
+    pub requests_by_peer: u32,
+    /// Milliseconds for which a request counts against who made it.
+    pub requests_for: u64,
+    /// Messages whose ciphertext and ID a hub recognises in one room (Q-115, S-40). Each takes it 200 octets.
+    pub messages: usize,
+    /// Events in one notification.
+    pub notify_events: usize,
+    /// Octets of one notification, but for a single event that is larger.
+    pub notify_octets: usize,
+    /// Milliseconds that a hub waits after a notification has failed; twice as long after each further failure (P-174).
+    pub notify_wait: u64,
+    /// Milliseconds that a hub waits at most between two attempts, whatever `Retry-After` says (D-09).
+    pub notify_wait_longest: u64,
+    /// Messages in one report of abuse. Each costs a hash for every franking secret and a signature check.
+    pub report_messages: usize,
+    /// Franking secrets that a hub tries for one reported message, newest first.
+    pub franking_secrets: usize,
+    /// Reports of abuse in one room that wait for somebody to look at them. Each is stored whole.
+    pub reports_waiting: usize,
+    /// Messages reported in one room, by whom, that a hub remembers to count each once (D-97).
+    pub reports: usize,
+    /// Milliseconds for which it remembers them.
+    pub reports_for: u64,
+    /// GroupInfo requests of one room that a hub recognises when they are sent again.
+    pub replays: usize,
+    /// Milliseconds for which it recognises them.
+    pub replays_for: u64,
+    /// Joining codes that a hub keeps for one room, those of its join links among them.
+    pub codes: usize,
+    /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
+    pub codes_remembered: u64,
+    /// Requests of one peer in a minute that ask about users or rooms, or have us fetch something: claims, searches,
+    /// consent, GroupInfo, reports, downloads. A large provider asks some dozens of times in a second.
+    pub asks_by_peer: u32,
+    /// As many in the name of one user. Who adds a hundred people to a room claims a hundred times.
+    pub asks_by_user: u32,
+    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications. A limit above
+    /// 60,000 is none, for the pace is kept in milliseconds.
+    pub tells_by_peer: u32,
+    /// Peers, and users, whose pace is remembered at once: a megabyte of memory.
+    pub paced: usize,
+    /// What a hub lets its rooms choose.
+    pub envelope: Envelope,
+    /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
+    pub asset: u64,
+    /// Milliseconds that an asset may take to come in.
+    pub asset_for: u64,
+    /// Hosts of assets that a hub takes over from the policies of its rooms, for one provider.
+    pub asset_hosts: usize,
 }
 
 impl Default for Limits {
@@ -183,6 +249,10 @@ impl Default for Limits {
             key_packages: 100,
             notified: 1024,
             franks: 128,
+            evidence: 512,
+            past_epochs: 8,
+            skip_ahead: 10_000,
+            behind: 1000,
             devices: 64,
             claimed: 4096,
             claims_by_requester: 32,
@@ -198,6 +268,31 @@ impl Default for Limits {
             query_elements: 16,
             query_value: 256,
             found: 50,
+            requests_by_user: 600,
+            requests_by_peer: 6_000,
+            requests_for: 60 * 1000,
+            messages: 8192,
+            notify_events: 256,
+            notify_octets: 1 << 20,
+            notify_wait: 1_000,
+            notify_wait_longest: 60 * 60 * 1000,
+            report_messages: 64,
+            franking_secrets: 32,
+            reports_waiting: 256,
+            reports: 4096,
+            reports_for: 30 * 24 * 60 * 60 * 1000,
+            replays: 1024,
+            replays_for: 24 * 60 * 60 * 1000,
+            codes: 1024,
+            codes_remembered: 24 * 60 * 60 * 1000,
+            asks_by_peer: 6_000,
+            asks_by_user: 200,
+            tells_by_peer: 60_000,
+            paced: 16_384,
+            envelope: Envelope::default(),
+            asset: 100 << 20,
+            asset_for: 5 * 60 * 1000,
+            asset_hosts: 16,
         }
     }
 }

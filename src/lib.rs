@@ -8,8 +8,8 @@
 //!
 //! | you run | use |
 //! | --- | --- |
-//! | a provider's servers | [`provider`] for your users' KeyPackages and consent, [`hub`] for rooms you host, [`follower`] for rooms your users are in |
-//! | an app | [`client`] for devices and rooms, [`content`] for what people write |
+//! | a provider's servers | [`provider`] for your users' KeyPackages and consent, [`hub`] for rooms you host, [`follower`] for rooms your users are in, [`download`] for what you fetch for others |
+//! | an app | [`client`] for devices and rooms, [`content`] for what people write, [`download`] for what they attach |
 //! | a decoder, a fuzzer, a policy tool | [`wire`], [`content`], [`policy`], [`room`] |
 //!
 //! # The run loop
@@ -40,6 +40,7 @@
 //!         Err(refusal) => match refusal.reason.answer() {
 //!             Answer::Response(response) => (200, response.encode()),
 //!             Answer::Status(status) => (status, Vec::new()),
+//!             Answer::Later { .. } => (429, Vec::new()),
 //!         },
 //!     }
 //! }
@@ -57,6 +58,7 @@
 //! | feature | what it adds |
 //! | --- | --- |
 //! | `http` | requests and responses as values of the `http` crate: directory, headers, status codes |
+//! | `ohttp` | downloads by Oblivious HTTP; draws randomness from the operating system |
 //! | `testing` | an in-memory store that can fail, and the conformance suite that a real store has to pass |
 //! | `js` | clock and randomness of a JavaScript host for openmls on `wasm32-unknown-unknown` |
 
@@ -64,6 +66,7 @@ pub mod client;
 pub mod codec;
 pub mod content;
 pub mod delivery;
+pub mod download;
 pub mod env;
 pub mod error;
 pub mod follower;

@@ -115,7 +115,7 @@ fn taken(
     assert!(server.routes.is_host(&host(request_).unwrap()));
     assert_eq!(incoming.body, *request_.body());
     let route = match &incoming.call {
-        Call::Directory => return,
+        Call::Directory | Call::GatewayKeys | Call::Gateway => return,
         Call::KeyMaterial(user) => {
             assert_eq!(user.host(), here.as_str());
             Route::KeyMaterial(user.clone())

@@ -98,11 +98,15 @@ fn live() -> [Records; 5] {
     let founding = client::Device::new(alice.clone(), uri.clone(), public.clone(), &limits);
     store.save(b"device", founding.changes()).unwrap();
     let mut device = founding.apply().0;
-    let (from, until) = (Timestamp(1_577_836_800_000), Timestamp(7_258_118_400_000));
-    let step = device.make_key_packages(&env, client::Token(1), 2, SUITE, from, until).unwrap();
+    let lifetime = client::Lifetime {
+        not_before: Timestamp(1_577_836_800_000),
+        not_after: Timestamp(7_258_118_400_000),
+    };
+    let step = device.make_key_packages(&env, client::Token(1), 2, SUITE, lifetime).unwrap();
     save(&mut store, b"device", step);
     let offer = &world.hub.offer;
-    let founding = client::Room::create(&env, offer, &public, Components::new(), &limits).unwrap();
+    let founding =
+        client::Room::create(&env, offer, &public, lifetime, Components::new(), &limits).unwrap();
     store.save(b"client", founding.changes()).unwrap();
     let mut client = founding.apply().0;
     let step = client.update_self(&env, client::Token(2)).unwrap();

@@ -2,11 +2,12 @@
 
 use super::{
     Keys, OutgoingId,
+    draft::Draft,
     event::{Event, Failure},
     outbox::{Entry, Stage, Wish},
     refusal::Refusal,
     room::{Room, Tried},
-    state::{Draft, Standing},
+    state::Standing,
 };
 use crate::{
     env::{Crypto, Env, Timestamp},
@@ -44,7 +45,7 @@ impl Room {
         outcome: &UpdateOutcome,
     ) -> Tried<()> {
         let mut draft = Draft::of(&self.state);
-        let Some(entry) = self.state.outbox.get(&id).map(|entry| Entry::clone(entry)) else {
+        let Some(entry) = self.state.outbox.get(id).map(|entry| Entry::clone(entry)) else {
             return Ok((draft, ()));
         };
         match outcome {
@@ -53,7 +54,11 @@ impl Room {
                     self.merge_own(env, &mut draft, id, *accepted_timestamp)?;
                     self.revive(env, &mut draft)?;
                 }
-                Wish::Message { .. } | Wish::Proposals(_) | Wish::Leave | Wish::Join => {
+                Wish::Join => {
+                    draft.accepted(id, *accepted_timestamp, None);
+                    self.revive(env, &mut draft)?;
+                }
+                Wish::Message { .. } | Wish::Proposals(_) | Wish::Leave => {
                     draft.accepted(id, *accepted_timestamp, None);
                 }
             },
@@ -143,12 +148,14 @@ impl Room {
         response: &SubmitMessageResponse,
     ) -> Tried<()> {
         let mut draft = Draft::of(&self.state);
-        let Some(entry) = self.state.outbox.get(&id).map(|entry| Entry::clone(entry)) else {
+        let Some(entry) = self.state.outbox.get(id).map(|entry| Entry::clone(entry)) else {
             return Ok((draft, ()));
         };
         match response {
             SubmitMessageResponse::Accepted { accepted_timestamp, frank } => {
-                draft.accepted(id, *accepted_timestamp, frank.clone());
+                let at = *accepted_timestamp;
+                let frank = self.own_frank(env, &draft, id, at, frank.as_ref());
+                draft.accepted(id, at, frank);
             }
             SubmitMessageResponse::NotAllowed => self.give_up(&mut draft, id, Failure::NotAllowed),
             SubmitMessageResponse::EpochTooOld { current_epoch } => {
@@ -173,7 +180,7 @@ impl Room {
             .outbox
             .iter()
             .filter(|(_, entry)| entry.waits_until().is_some_and(|until| until <= now))
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         for id in due {
             self.give_up(&mut draft, id, Failure::NotAllowed);

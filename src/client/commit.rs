@@ -18,13 +18,16 @@ use sha2::{Digest, Sha256};
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys, leaf,
+    Keys,
+    epoch::{self, Epoch},
+    leaf,
     member::Plan,
     outbox::{Entry, Intent, Stage, Token, Wish},
     proposed::{self, Owned, Who},
     refusal::Refusal,
     room::Room,
-    state::{Epoch, State, Waiting},
+    state::State,
+    waiting::Waiting,
 };
 use crate::{
     codec::Wire,
@@ -199,7 +202,7 @@ pub(super) fn entered(epoch: &Epoch, verdict: Verdict, group: &MlsGroup) -> Resu
     let mut committed = RoomState::clone(&epoch.committed);
     verdict.apply(&mut committed);
     let servers = proposed::servers(group.extensions())?;
-    Ok(Epoch::new(committed, super::state::leaves(group)?, servers))
+    Ok(Epoch::new(committed, epoch::leaves(group)?, servers))
 }
 
 /// SHA-256 of a message.
@@ -299,9 +302,9 @@ impl Room {
         };
         let now = env.now.seconds();
         let lifetime = key_package.life_time();
-        let understands =
-            leaf::understands(key_package.leaf_node(), self.member.group()?.extensions());
-        if lifetime.not_before() > now || lifetime.not_after() < now || !understands {
+        let (leaf, group) = (key_package.leaf_node(), self.member.group()?.extensions());
+        let fits = leaf::understands(leaf, group) && leaf::receives(leaf, group);
+        if lifetime.not_before() > now || lifetime.not_after() < now || !fits {
             return Err(refused);
         }
         Ok(key_package)
@@ -316,6 +319,9 @@ impl Room {
         token: Token,
         intent: &Intent,
     ) -> Result<Entry, Refusal> {
+        if state.going().contains(&self.member.group()?.own_leaf_index().u32()) {
+            return Err(Refusal::Going);
+        }
         let mut plan = self.plan(env, state, intent)?;
         // A change of extensions comes first: no receiver takes it after an AppDataUpdate.
         let mut pending = state.waiting.clone();

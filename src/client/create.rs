@@ -13,24 +13,60 @@ use openmls_traits::types::Ciphersuite;
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys,
-    member::Member,
+    Keys, Lifetime,
+    draft::Draft,
+    epoch::Epoch,
+    member::{Genesis, Member, Tuning},
     refusal::Refusal,
     room::{Room, changes},
-    state::{Draft, Epoch, Head, Standing, State},
+    state::{Head, Standing, State},
 };
 use crate::{
     env::{Crypto, Env, Limits, Timestamp},
     error::Misuse,
     hub::Offer,
     machine::{Founding, Outcome, Revision},
-    room::Components,
+    policy::components::OperationalParameters,
+    room::{Components, RoomState},
     uri::UserUri,
 };
 
-/// Past epochs whose messages can still be read: a message that the hub accepted just before a commit may come after
-/// it.
-pub(super) const PAST_EPOCHS: u64 = 2;
+/// Past epochs whose messages can still be read, if the policy does not say: a message that the hub accepted just
+/// before a commit may come after it.
+const PAST_EPOCHS: u8 = 2;
+/// Messages of one sender that may be lost before a later one is read, if the policy does not say.
+const SKIP_AHEAD: u32 = 1000;
+
+/// How the engine is set before the room is known.
+pub(super) fn untuned() -> Tuning {
+    Tuning { past_epochs: PAST_EPOCHS.into(), padding: 0, skip_ahead: SKIP_AHEAD }
+}
+
+/// What the room's policy sets of the engine (R-168 … R-170), within our limits; 0 is "not set".
+///
+/// The hub takes messages of `epoch_tolerance` past epochs; a client that has merged its own commit with the reply is
+/// one epoch further.
+pub(super) fn tuned(room: &RoomState, limits: &Limits) -> Tuning {
+    let set = room.policy::<OperationalParameters>().unwrap_or_default().app_message_policy;
+    let past_epochs = match set.epoch_tolerance {
+        0 => PAST_EPOCHS,
+        tolerance => tolerance.saturating_add(1),
+    };
+    let skip_ahead = match set.max_generations_skipahead {
+        0 => SKIP_AHEAD,
+        skip_ahead => skip_ahead,
+    };
+    Tuning {
+        past_epochs: past_epochs.min(limits.past_epochs).into(),
+        padding: set.pad_to_size.into(),
+        skip_ahead: skip_ahead.min(limits.skip_ahead),
+    }
+}
+
+/// For how many epochs messages can be read after they are over.
+pub(super) fn kept(tuning: &Tuning) -> u64 {
+    u64::try_from(tuning.past_epochs).unwrap_or(u64::MAX)
+}
 
 /// What the hub needs to take the room up: the arguments of [`hub::Room::create`](crate::hub::Room::create).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,18 +89,22 @@ impl Room {
     /// Builds the room that a hub offers. Nobody else is in the group yet; add the participants that the offer may
     /// list, and the user's other devices, with [`Room::add`].
     ///
-    /// `components` replace those that the offer leaves [open](Offer::open), the metadata for instance. Send the
-    /// reply to the hub; if it refuses, forget the room.
+    /// `components` replace those that the offer leaves [open](Offer::open), the metadata for instance. `lifetime` is
+    /// that of the creator's leaf, until it takes new keys. Send the reply to the hub; if it refuses, forget the room.
     ///
     /// # Errors
-    /// If a component is not open, or the signing key is not at hand, or the offer makes no room.
+    /// If a component is not open, the lifetime is not now, the signing key is not at hand, or the offer makes no room.
     pub fn create<C: Crypto>(
         env: &Env<'_, C, Keys>,
         offer: &Offer,
         signature_key: &[u8],
+        lifetime: Lifetime,
         components: Components,
         limits: &Limits,
     ) -> Result<Founding<Self, Created>, Refusal> {
+        if !lifetime.holds(env.now) {
+            return Err(Misuse::Argument("the leaf's lifetime has not begun or is over").into());
+        }
         let mut all = offer.components();
         for (id, data) in components {
             if !offer.open.contains_key(&id) {
@@ -79,18 +119,23 @@ impl Room {
             dictionary.insert(id.0, data);
         }
         let signer = env.keys.require(signature_key)?;
-        let member = Member::create(
+        let mut member = Member::create(
             env.crypto,
             &signer,
-            credential(&offer.creator, signature_key),
-            GroupId::from_slice(offer.group.as_bytes()),
-            suite,
-            extensions(offer, dictionary)?,
-            usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX),
+            Genesis {
+                credential: credential(&offer.creator, signature_key),
+                id: GroupId::from_slice(offer.group.as_bytes()),
+                ciphersuite: suite,
+                lifetime,
+                extensions: extensions(offer, dictionary)?,
+            },
+            untuned(),
         )?;
 
         let group = member.group()?;
         let epoch = Epoch::of(group, &offer.room)?;
+        member.tune(env.crypto, &tuned(&epoch.committed, limits))?;
+        let group = member.group()?;
         let octets = |it: Result<Vec<u8>, tls_codec::Error>| {
             it.map_err(|_| Misuse::Crypto("a group does not encode"))
         };
@@ -122,7 +167,8 @@ impl Room {
         reply: R,
         limits: &Limits,
     ) -> Founding<Self, R> {
-        let (state, writes, actions) = draft.into_parts();
+        let (mut state, writes, actions) = draft.into_parts();
+        state.keep();
         let changes = changes(Revision::NONE, &mut member, &state, writes);
         member.keep();
         let room = Self { limits: limits.clone(), revision: changes.next, member, state };

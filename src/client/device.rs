@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use openmls::key_packages::{KeyPackage, KeyPackageBundle, Lifetime};
+use openmls::key_packages::{KeyPackage, KeyPackageBundle};
 use openmls_traits::types::Ciphersuite;
 use serde::{Deserialize, Serialize};
 use tls_codec::Serialize as _;
 
 use super::{
-    Keys, LentKeyPackage, Token, create::credential, leaf, member::Provider, store::Store,
+    Keys, LentKeyPackage, Lifetime, Token, create::credential, leaf, member::Provider, store::Store,
 };
 use crate::{
     codec::Wire,
@@ -16,22 +16,20 @@ use crate::{
     error::{Misuse, RestoreError},
     machine::{Changes, Founding, Key, Machine, Outcome, Records, Revision, Step, record, sealed},
     uri::{ClientUri, GroupUri, RoomUri, UserUri},
-    wire::{
-        self, CipherSuite, KeyMaterialHead, KeyMaterialMls10, KeyPackageRef, RequiredCapabilities,
-        Welcome,
-    },
+    wire::{self, KeyPackageRef, Welcome},
 };
 
 const HEAD: u8 = 0x01;
 const KEY_PACKAGE: u8 = 0x02;
 const ROOM: u8 = 0x03;
+const WANTED: u8 = 0x04;
 
 /// Who a device is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Head {
-    user: UserUri,
-    client: ClientUri,
-    signature_key: Vec<u8>,
+pub(super) struct Head {
+    pub(super) user: UserUri,
+    pub(super) client: ClientUri,
+    pub(super) signature_key: Vec<u8>,
 }
 
 /// How far a KeyPackage is.
@@ -54,10 +52,12 @@ struct Kept {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct State {
-    head: Head,
+pub(super) struct State {
+    pub(super) head: Head,
     key_packages: BTreeMap<Vec<u8>, Kept>,
-    rooms: BTreeMap<RoomUri, GroupUri>,
+    pub(super) rooms: BTreeMap<RoomUri, GroupUri>,
+    /// Rooms that the device is to join.
+    pub(super) wanted: BTreeMap<RoomUri, GroupUri>,
 }
 
 /// A device of a user: the credential its leaves have, the KeyPackages it has given out, and the rooms it is in.
@@ -68,7 +68,7 @@ struct State {
 pub struct Device {
     revision: Revision,
     limits: Limits,
-    state: State,
+    pub(super) state: State,
 }
 
 /// What a step has decided.
@@ -102,17 +102,18 @@ impl Machine for Device {
 
 /// The writes that turn one state into another.
 fn writes(old: Option<&State>, new: &State) -> BTreeMap<Key, Option<Vec<u8>>> {
-    let records =
-        |state: &State| {
-            let mut records = BTreeMap::from([(Key::new(HEAD), record::encode(&state.head))]);
-            records.extend(state.key_packages.iter().map(|(reference, kept)| {
-                (Key::new(KEY_PACKAGE).bytes(reference), record::encode(kept))
+    let records = |state: &State| {
+        let mut records = BTreeMap::from([(Key::new(HEAD), record::encode(&state.head))]);
+        records.extend(state.key_packages.iter().map(|(reference, kept)| {
+            (Key::new(KEY_PACKAGE).bytes(reference), record::encode(kept))
+        }));
+        for (kind, rooms) in [(ROOM, &state.rooms), (WANTED, &state.wanted)] {
+            records.extend(rooms.iter().map(|(room, group)| {
+                (Key::new(kind).bytes(room.as_bytes()), record::encode(group))
             }));
-            records.extend(state.rooms.iter().map(|(room, group)| {
-                (Key::new(ROOM).bytes(room.as_bytes()), record::encode(group))
-            }));
-            records
-        };
+        }
+        records
+    };
     let before = old.map(records).unwrap_or_default();
     let after = records(new);
     let gone =
@@ -139,6 +140,7 @@ impl Device {
             head: Head { user, client, signature_key },
             key_packages: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            wanted: BTreeMap::new(),
         };
         let changes = Changes {
             base: Revision::NONE,
@@ -160,20 +162,33 @@ impl Device {
             head: record::decode("the device", head)?,
             key_packages: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            wanted: BTreeMap::new(),
         };
         for (key, value) in records.kind(KEY_PACKAGE) {
             let kept = record::decode("a KeyPackage", value)?;
             state.key_packages.insert(key.fields().to_vec(), kept);
         }
-        for (key, value) in records.kind(ROOM) {
-            let room = RoomUri::parse(key.fields())
-                .map_err(|_| RestoreError::Corrupt("a room of the device"))?;
-            state.rooms.insert(room, record::decode("a room of the device", value)?);
-        }
+        let rooms = |kind| -> Result<BTreeMap<RoomUri, GroupUri>, RestoreError> {
+            let corrupt = RestoreError::Corrupt("a room of the device");
+            records
+                .kind(kind)
+                .map(|(key, value)| {
+                    let room = RoomUri::parse(key.fields()).map_err(|_| corrupt.clone())?;
+                    Ok((room, record::decode("a room of the device", value)?))
+                })
+                .collect()
+        };
+        state.rooms = rooms(ROOM)?;
+        state.wanted = rooms(WANTED)?;
         Ok(Self { revision: records.revision, limits: limits.clone(), state })
     }
 
-    fn step<R>(&mut self, state: State, reply: R, actions: Vec<DeviceAction>) -> Step<'_, Self, R> {
+    pub(super) fn step<R>(
+        &mut self,
+        state: State,
+        reply: R,
+        actions: Vec<DeviceAction>,
+    ) -> Step<'_, Self, R> {
         let writes = writes(Some(&self.state), &state);
         let base = self.revision;
         let next = if writes.is_empty() { base } else { base.next() };
@@ -182,7 +197,7 @@ impl Device {
         Step::new(self, staged, changes, Outcome { reply, actions })
     }
 
-    /// Makes KeyPackages for the user's provider to give out. They are valid from `not_before` to `not_after`.
+    /// Makes KeyPackages for the user's provider to give out.
     ///
     /// The same token again gives the same KeyPackages, so that a lost reply makes no new ones.
     ///
@@ -195,8 +210,7 @@ impl Device {
         token: Token,
         count: usize,
         suite: Ciphersuite,
-        not_before: Timestamp,
-        not_after: Timestamp,
+        lifetime: Lifetime,
     ) -> Result<Step<'_, Self, ()>, Misuse> {
         let mut state = self.state.clone();
         let made: Vec<wire::KeyPackage> = self.unpublished(Some(token));
@@ -214,7 +228,7 @@ impl Device {
             let Ok(bundle) = KeyPackage::builder()
                 .leaf_node_capabilities(leaf::capabilities(suite))
                 .leaf_node_extensions(leaf::extensions())
-                .key_package_lifetime(Lifetime::init(not_before.seconds(), not_after.seconds()))
+                .key_package_lifetime(lifetime.to_openmls())
                 .build(
                     suite,
                     &Provider { crypto: env.crypto, store: &store },
@@ -236,7 +250,7 @@ impl Device {
                     stage: Stage::Made(token),
                     octets,
                     bundle: kept,
-                    not_after: not_after.seconds(),
+                    not_after: lifetime.not_after.seconds(),
                 },
             );
             made.push(key_package);
@@ -306,52 +320,6 @@ impl Device {
         })
     }
 
-    /// The device is in a room, saved as a machine of its own.
-    pub fn entered(&mut self, room: &RoomUri, group: &GroupUri) -> Step<'_, Self, ()> {
-        let mut state = self.state.clone();
-        state.rooms.insert(room.clone(), group.clone());
-        self.step(state, (), Vec::new())
-    }
-
-    /// The device is no longer in a room, whose records are gone.
-    pub fn left(&mut self, room: &RoomUri) -> Step<'_, Self, ()> {
-        let mut state = self.state.clone();
-        state.rooms.remove(room);
-        self.step(state, (), Vec::new())
-    }
-
-    /// A signed request for the key material of a user, to be added to a room (P-070 … P-077).
-    ///
-    /// # Errors
-    /// If the signing key is not at hand or fails.
-    pub fn request_key_material<C>(
-        &self,
-        env: &Env<'_, C, Keys>,
-        target: &UserUri,
-        room: &RoomUri,
-        suite: Ciphersuite,
-    ) -> Result<wire::KeyMaterialRequest, Misuse> {
-        let key = &self.state.head.signature_key;
-        let mut request = KeyMaterialMls10 {
-            head: KeyMaterialHead {
-                requesting_user: self.state.head.user.clone(),
-                target_user: target.clone(),
-                room: Some(room.clone()),
-            },
-            acceptable_ciphersuites: vec![CipherSuite::from(suite)],
-            required_capabilities: RequiredCapabilities {
-                extension_types: vec![0x0006],
-                proposal_types: vec![0x0008, 0x000A],
-                credential_types: vec![1],
-            },
-            requester_signature_key: key.clone(),
-            requester_credential: credential(&self.state.head.user, key).credential,
-            signature: Vec::new(),
-        };
-        request.sign(&env.keys.require(key)?)?;
-        Ok(wire::KeyMaterialRequest::Mls10(request))
-    }
-
     /// Whose device this is.
     #[must_use]
     pub const fn user(&self) -> &UserUri {
@@ -368,11 +336,6 @@ impl Device {
     #[must_use]
     pub fn signature_key(&self) -> &[u8] {
         &self.state.head.signature_key
-    }
-
-    /// The rooms that the device is in, with their groups.
-    pub fn rooms(&self) -> impl Iterator<Item = (&RoomUri, &GroupUri)> {
-        self.state.rooms.iter()
     }
 
     /// How many KeyPackages the device keeps.

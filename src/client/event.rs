@@ -30,7 +30,7 @@ pub enum Event {
         token: Token,
         /// When, as the hub says.
         timestamp: Timestamp,
-        /// The hub's stamp of an application message.
+        /// The hub's stamp of an application message; none if it gave none, or one that is not right (D-07).
         frank: Option<Frank>,
     },
     /// What we wanted to send will not happen.
@@ -80,6 +80,15 @@ pub enum Event {
         /// What gave it away.
         evidence: Evidence,
     },
+    /// A status report that came alone, not as a part of MIMI content. It has no name and no stamp.
+    Status {
+        /// Who sent it, authenticated by MLS.
+        sender: UserUri,
+        /// The report, octet for octet: [`status::Report::decode`](crate::content::status::Report::decode) reads it.
+        report: Vec<u8>,
+        /// When the hub accepted it, as the hub says.
+        timestamp: Timestamp,
+    },
 }
 
 /// A message for the app.
@@ -97,8 +106,16 @@ pub struct Message {
     pub timestamp: Timestamp,
     /// What the hub's stamp is worth. Evidence for a report to the hub, never a proof of the sender (D-07).
     pub franking: Verdict,
-    /// The hub's stamp, for a report of abuse.
+    /// The hub's stamp, for a report of abuse: [`Room::report`](super::Room::report) finds it again.
     pub frank: Option<Frank>,
+    /// How many messages of the same device in the same epoch, before this one, have not come (D-02). They may come
+    /// yet; the hub may have refused them; or somebody keeps them back.
+    pub skipped: u32,
+    /// Whether the policy has been asked for the last word on what it does: not if it refers to an earlier message, which
+    /// only the app has, or is of an epoch that is over. A
+    /// [`Timeline`](crate::content::timeline::Timeline) with
+    /// [`may_act`](crate::policy::message::may_act), or [`judge`](crate::policy::message::judge) has it.
+    pub judged: bool,
 }
 
 /// Why a message is not shown.
@@ -114,6 +131,10 @@ pub enum Discard {
     NotAllowed,
     /// The hub's time is minutes ahead of ours (C-092).
     Future,
+    /// Its media type is none that this library reads.
+    MediaType,
+    /// The room policy does not let its sender say this: a reply, a link, a file, an expiry (R-182 … R-205).
+    Forbidden,
 }
 
 /// Why something will not happen.
@@ -138,4 +159,6 @@ pub enum Evidence {
     InvalidCommit,
     /// A commit that the room policy forbids.
     ForbiddenCommit,
+    /// Another member of the same epoch has another epoch authenticator: [`Room::compare`](super::Room::compare).
+    Authenticator,
 }

@@ -4,20 +4,26 @@ use openmls::{credentials::Credential, framing::Sender};
 use openmls_traits::types::Ciphersuite;
 
 use super::{
-    Keys,
+    Keys, OutgoingId,
+    draft::Draft,
+    epoch::Reading,
     event::{Discard, Event, Message},
+    media::{self, Payload},
     proposed,
     refusal::Refusal,
+    report::Reportable,
     room::Room,
-    send::MIMI_CONTENT,
-    state::{Draft, Reading},
 };
 use crate::{
-    codec::{Wire, decode_exact},
+    codec::Wire,
     content,
     env::{Crypto, Env, Timestamp},
     franking::{self, Claims, FrankingAgentData, Invalid, Tag, Verdict},
-    policy::may_send,
+    policy::{
+        self, Denied, may_send,
+        message::{Allowed, Sent},
+    },
+    room::RoomState,
     uri::UserUri,
     wire::{Frank, PrivateMessage},
 };
@@ -33,22 +39,34 @@ pub(super) struct Decrypted<'a> {
     pub(super) tag: Option<Vec<u8>>,
     pub(super) sender: Sender,
     pub(super) credential: Credential,
+    /// Which message of its leaf and epoch it is, if that is known.
+    pub(super) generation: Option<u32>,
     pub(super) data: Vec<u8>,
 }
 
-/// The MIMI content in what was encrypted.
-fn unframed<'a>(data: &'a [u8], reading: &Reading) -> Option<&'a [u8]> {
-    if !reading.framed {
-        return Some(data);
+impl Decrypted<'_> {
+    /// The leaf of the sender.
+    fn leaf(&self) -> Option<u32> {
+        match &self.sender {
+            Sender::Member(leaf) => Some(leaf.u32()),
+            Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => None,
+        }
     }
-    decode_exact(data, |reader| {
-        let media_type = reader.bytes("MediaType.media_type")?;
-        reader.bytes("MediaType.parameters")?;
-        let content = reader.bytes("ApplicationFraming.content")?;
-        Ok((media_type == MIMI_CONTENT).then_some(content))
-    })
-    .ok()
-    .flatten()
+}
+
+/// May this be said? As far as it can be told from the message alone; of links in its text, where the feature
+/// `markdown` brings the parser that sees them.
+pub(super) fn said(
+    room: &RoomState,
+    message: &content::Message<'_>,
+    sender: &UserUri,
+    accepted_at: Timestamp,
+) -> Result<Allowed, Denied> {
+    #[cfg(feature = "markdown")]
+    let has_link = policy::message::has_link(room, message);
+    #[cfg(not(feature = "markdown"))]
+    let has_link = false;
+    policy::message::judge(room, &Sent { message, sender, accepted_at, has_link }, |_| None)
 }
 
 impl Room {
@@ -60,8 +78,12 @@ impl Room {
         got: &Decrypted<'_>,
     ) -> Result<(), Refusal> {
         let sender = proposed::user(&got.credential);
-        let event = match self.message(env, draft, got, sender.as_ref()) {
-            Ok(message) => Event::Message(Box::new(message)),
+        let skipped = match (got.leaf(), got.generation) {
+            (Some(leaf), Some(generation)) => draft.hear(got.message.epoch(), leaf, generation),
+            (None, _) | (_, None) => 0,
+        };
+        let event = match self.message(env, draft, got, sender.as_ref(), skipped) {
+            Ok(event) => event,
             Err(reason) => Event::Discarded { sender, timestamp: got.at, reason },
         };
         draft.event(event);
@@ -74,7 +96,8 @@ impl Room {
         draft: &mut Draft,
         got: &Decrypted<'_>,
         sender: Option<&UserUri>,
-    ) -> Result<Message, Discard> {
+        skipped: u32,
+    ) -> Result<Event, Discard> {
         let sender = sender.ok_or(Discard::Mismatch)?;
         let epoch = got.message.epoch();
         // A message of an epoch that is over was judged by the hub, in a room that we no longer have.
@@ -85,32 +108,68 @@ impl Room {
         if got.at > env.now.plus(AHEAD) {
             return Err(Discard::Future);
         }
-        let reading = if current {
-            Reading::of(&draft.state.epoch.committed)
-        } else {
-            draft.state.past.get(&epoch).cloned().unwrap_or_default()
+        let reading = self.reading(draft, epoch);
+        let (payload, framing) = media::unframed(&got.data, &reading).ok_or(Discard::Malformed)?;
+        let octets = match payload {
+            Payload::Content(octets) => octets,
+            Payload::Status(report) => {
+                let told = content::status::Report::decode(&report);
+                let told = told.map_err(|_| Discard::Malformed)?;
+                if current {
+                    let room = &draft.state.epoch.effective;
+                    policy::message::report(room, &told).map_err(|_| Discard::Forbidden)?;
+                }
+                return Ok(Event::Status { sender: sender.clone(), report, timestamp: got.at });
+            }
+            Payload::Other => return Err(Discard::MediaType),
         };
-        let octets = unframed(&got.data, &reading).ok_or(Discard::Malformed)?;
-        let content = content::Message::decode(octets).map_err(|_| Discard::Malformed)?;
+        let content = content::Message::decode(&octets).map_err(|_| Discard::Malformed)?;
         let (user, room) = (sender.as_str(), draft.state.head.room.as_str());
         let says = |claimed: Option<&str>, is| claimed.is_none_or(|claimed| claimed == is);
         if !says(content.sender(), user) || !says(content.room(), room) {
             return Err(Discard::Mismatch);
         }
         let id = content.id(user, room).map_err(|_| Discard::Malformed)?;
+        let judged = match said(&draft.state.epoch.effective, &content, sender, got.at) {
+            Ok(allowed) => current && !allowed.waits,
+            // Of an epoch that is over we do not have the room any more.
+            Err(_) if !current => false,
+            Err(_) => return Err(Discard::Forbidden),
+        };
         let franking = self.frank(env, draft, got, sender, &content, &reading);
-        if franking == Verdict::Invalid(Invalid::Tag) {
-            return Err(Discard::Tag);
+        match (franking, got.frank) {
+            (Verdict::Invalid(Invalid::Tag), _) => return Err(Discard::Tag),
+            (Verdict::Valid | Verdict::Suspect(_), Some(frank)) => {
+                let evidence = franking::Evidence {
+                    frank: frank.clone(),
+                    sender: sender.clone(),
+                    room: draft.state.head.room.clone(),
+                    accepted: got.at,
+                };
+                let kept = Reportable { id, evidence, framing };
+                draft.keep_evidence(kept, self.limits.evidence);
+            }
+            (Verdict::Missing | Verdict::Invalid(_), _) | (_, None) => {}
         }
-        Ok(Message {
+        Ok(Event::Message(Box::new(Message {
             id,
             sender: sender.clone(),
-            content: octets.to_vec(),
+            content: octets,
             epoch,
             timestamp: got.at,
             franking,
             frank: got.frank.cloned(),
-        })
+            skipped,
+            judged,
+        })))
+    }
+
+    /// What it takes to read the messages of an epoch.
+    fn reading(&self, draft: &Draft, epoch: u64) -> Reading {
+        if epoch == self.epoch() {
+            return Reading::of(&draft.state.epoch.committed);
+        }
+        draft.state.past.get(epoch).map(|reading| Reading::clone(reading)).unwrap_or_default()
     }
 
     fn frank<C: Crypto>(
@@ -122,8 +181,7 @@ impl Room {
         content: &content::Message<'_>,
         reading: &Reading,
     ) -> Verdict {
-        let agent =
-            reading.agent.as_deref().and_then(|agent| FrankingAgentData::decode(agent).ok());
+        let agent = reading.agent();
         let domain = agent.as_ref().and_then(FrankingAgentData::provider).map(|it| it.domain());
         let tag = match &got.tag {
             None => None,
@@ -151,18 +209,42 @@ impl Room {
             agent: agent.as_ref(),
             agent_domain: domain.as_ref(),
             message: got.message,
-            leaf: match &got.sender {
-                Sender::Member(leaf) => leaf.u32(),
-                Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => {
-                    u32::MAX
-                }
-            },
-            // The engine does not tell.
-            generation: None,
+            leaf: got.leaf().unwrap_or(u32::MAX),
+            generation: got.generation,
         };
         let verdict = franking::verify(env.crypto, &received, &draft.state.witness);
+        #[cfg(test)]
+        let verdict =
+            match crate::testing::mistake::is_made(crate::testing::mistake::Mistake::Franks) {
+                true => Verdict::Valid,
+                false => verdict,
+            };
         let witness = std::sync::Arc::make_mut(&mut draft.state.witness);
         witness.note(&received, verdict, &self.limits);
         verdict
+    }
+
+    /// The hub's stamp on a message of our own, if it is right: others will judge it by the same key (D-07).
+    pub(super) fn own_frank<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        draft: &Draft,
+        id: OutgoingId,
+        accepted: Timestamp,
+        frank: Option<&Frank>,
+    ) -> Option<Frank> {
+        let (frank, entry) = (frank?, draft.state.outbox.get(id)?);
+        let agent = self.reading(draft, entry.epoch).agent()?;
+        let head = &draft.state.head;
+        let evidence = franking::Evidence {
+            frank: frank.clone(),
+            sender: head.user.clone(),
+            room: head.room.clone(),
+            accepted,
+        };
+        let is_hubs = agent.provider().is_some_and(|agent| agent.domain() == head.room.domain());
+        let is_ours = frank.ciphersuite == self.suite().ok()?.into()
+            && evidence.is_signed_by(env.crypto, &agent.signature_key);
+        (is_hubs && is_ours).then_some(evidence.frank)
     }
 }

@@ -1,37 +1,41 @@
 //! Into a room that is there already: by a Welcome, or from outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openmls::{
-    credentials::BasicCredential,
-    group::GroupId,
+    group::{GroupContext, GroupId},
     key_packages::KeyPackageBundle,
     messages::proposals::{AppDataUpdateProposal, Proposal},
 };
 use openmls_traits::types::Ciphersuite;
+use tls_codec::Serialize as _;
 
 use super::{
-    Action, Keys, Token,
+    Action, JoinRequest, Keys,
     commit::{self, component},
-    create::{PAST_EPOCHS, credential},
+    create::{credential, kept, tuned, untuned},
+    draft::Draft,
+    epoch::{self, Epoch},
     member::{Entrance, Member},
     outbox::{Entry, Stage, Wish},
     proposed::{self, Owned, People, Who},
     refusal::{Impostor, Refusal},
+    request::Answer,
     room::Room,
-    state::{Draft, Epoch, Head, Standing, State},
+    state::{Head, Standing, State},
+    tree::{LeafHead, leaves},
 };
 use crate::{
-    codec::{Reader, Wire, decode_exact},
+    codec::{Reader, Wire},
     env::{Crypto, Env, Limits, Timestamp},
-    error::{DecodeError, Fault, Misuse},
-    machine::Founding,
+    error::Misuse,
+    machine::{Founding, Step},
     policy::{Claims, Committer, JoinCode, RoleIndex, View, judge_commit},
-    room::{ComponentId, Components, ParticipantListUpdate, RoomState},
+    room::{ComponentId, ParticipantListUpdate, RoomState},
     uri::{GroupUri, RoomUri, UserUri},
     wire::{
-        FanoutEvent, FanoutMessage, GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest,
-        GroupInfoResponse, KeyPackageRef, PublicMessage, RatchetTree, RatchetTreeOption,
+        FanoutEvent, FanoutMessage, GroupInfoResponse, KeyPackageRef, PendingProposal,
+        PublicMessage, RatchetTree, RatchetTreeOption, Sender, labelled,
     },
 };
 
@@ -75,11 +79,11 @@ impl Room {
             return Err(Misuse::Argument("not a Welcome").into());
         };
         let tree = full(ratchet_tree)?;
-        let past = usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX);
-        let member =
-            Member::join(env.crypto, &lent.bundle, welcome.to_openmls()?, tree.to_openmls(), past)?;
+        let (welcome, tree) = (welcome.to_openmls()?, tree.to_openmls());
+        let mut member = Member::join(env.crypto, &lent.bundle, welcome, tree, untuned())?;
+        let epoch = Epoch::of(member.group()?, room)?;
+        member.tune(env.crypto, &tuned(&epoch.committed, limits))?;
         let group = member.group()?;
-        let epoch = Epoch::of(group, room)?;
         let head = Head {
             room: room.clone(),
             group: group_uri(group.group_id(), room)?,
@@ -94,12 +98,14 @@ impl Room {
         Ok(Self::found(member, draft, (), limits))
     }
 
-    /// Joins from outside with the hub's answer to a [`JoinRequest`] (P-022, P-180).
+    /// Joins from outside with the hub's answer to a [`JoinRequest`] (P-022, P-180): as a new client of a participant,
+    /// or as a user whom an open room, a joining code or a preauthorisation lets in.
     ///
     /// The client is in the new epoch at once; the commit that makes the others follow is in the outbox. If the hub
-    /// refuses it, an [`Event::Failed`](super::Event::Failed) says so, and the room is to be forgotten: ask for the
-    /// GroupInfo again. A participant joins with the role it has; `role` is for somebody who is not listed yet.
-    /// `tree` is for an answer that has the tree elsewhere: what was fetched there.
+    /// refuses it, an [`Event::Failed`](super::Event::Failed) says so, and the room is to be forgotten, or entered with
+    /// another answer: [`Room::rejoin`]. A participant joins with the role it has. Who is not listed yet takes `role`;
+    /// with [`RoleIndex::NONE`] it is the one that the room preauthorises, or the only one that it lets newcomers take
+    /// . `tree` is for an answer that has the tree elsewhere: what was fetched there.
     ///
     /// # Errors
     /// If the answer does not come from the room's hub, the group is not the room that was asked for, or the policy
@@ -113,142 +119,251 @@ impl Room {
         limits: &Limits,
     ) -> Result<Founding<Self, ()>, Refusal> {
         let answer = request.open(env.crypto, response)?;
-        let tree = match tree {
-            Some(tree) => tree,
-            None => full(&answer.ratchet_tree)?,
-        };
-        let room = &request.room;
-        let group_info = answer.group_info.to_openmls();
-        let extensions = group_info.group_context().extensions().clone();
-
-        // The room as it is without us.
-        let servers = proposed::servers(&extensions).map_err(|_| Impostor::Extensions)?;
-        let hub = match &response.answer {
-            GroupInfoAnswer::Success(sealed) => &sealed.hub_sender,
-            GroupInfoAnswer::NotAuthorized | GroupInfoAnswer::NoSuchRoom => {
-                return Err(Refusal::Closed);
-            }
-        };
-        if !servers.contains(hub) {
-            return Err(Impostor::Sender.into());
-        }
-        let components: Components = extensions
-            .app_data_dictionary()
-            .ok_or(Impostor::Extensions)?
-            .dictionary()
-            .entries()
-            .map(|entry| (ComponentId(entry.id()), entry.data().to_vec()))
-            .collect();
-        let nodes = leaves(tree.as_bytes())?;
-        let users: BTreeMap<u32, UserUri> = nodes
-            .iter()
-            .map(|(leaf, node)| Some((*leaf, UserUri::parse(&node.identity).ok()?)))
-            .collect::<Option<_>>()
-            .ok_or(Impostor::Leaf)?;
-        let committed = RoomState::from_components(components, users.values())?;
-        let before = Epoch::new(committed, users, servers);
-        before.check(room)?;
-
-        // What our commit holds.
-        let people =
-            People { leaves: &before.leaves, servers: &before.servers, extensions: &extensions };
-        let mut self_removes = Vec::new();
-        let mut proposals: Vec<(Owned, bool)> = Vec::new();
-        for pending in &answer.pending_proposals {
-            if let Some(leave) = self_remove(&pending.proposal, &people) {
-                proposals.push((leave, true));
-                self_removes.push(pending.proposal.clone());
-            }
-        }
-        let listed = before.committed.participants().find(&request.user).is_some();
-        let update = (!listed).then(|| {
-            let added = vec![(request.user.clone().into(), role)];
-            ParticipantListUpdate { added, ..ParticipantListUpdate::default() }.encode()
-        });
-        if let Some(update) = &update {
-            let proposal = component(ComponentId::PARTICIPANT_LIST, Some(update.clone()));
-            let owned = people.read(Who::Joiner(request.user.clone()), &proposal);
-            proposals.push((owned.ok_or(Impostor::Leaf)?, false));
-        }
-        let committer = Committer::Joiner {
-            user: &request.user,
-            claims: Claims::BASIC,
-            pseudonym: false,
-            resync: nodes.values().any(|node| node.signature_key == request.signature_key),
-            code: JoinCode::Unseen,
-        };
-        let borrowed: Vec<_> =
-            proposals.iter().map(|(owned, by_reference)| owned.committed(*by_reference)).collect();
-        let view = View::new(&before.committed, &before.committed);
-        let verdict = judge_commit(view, committer, &borrowed)?;
-
-        let signer = env.keys.require(&request.signature_key)?;
-        let entrance = Entrance {
-            credential: credential(&request.user, &request.signature_key),
-            group_info,
-            tree: tree.to_openmls(),
-            self_removes: self_removes.iter().filter_map(public).collect(),
-            update: update
-                .map(|it| AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, it)),
-        };
-        let (member, bundle) = Member::join_external(
-            env.crypto,
-            &signer,
-            entrance,
-            |proposals, updater| commit::fold(&before.committed, proposals, updater),
-            usize::try_from(PAST_EPOCHS).unwrap_or(usize::MAX),
-        )?;
-        let group = member.group()?;
-        let epoch = commit::entered(&before, verdict, group)?;
-        let (body, hash) = commit::request(&bundle)?;
-        let left = group.epoch().as_u64().saturating_sub(1);
+        let entered = enter(env, request, &answer, role, tree, limits)?;
         let head = Head {
-            room: room.clone(),
-            group: group_uri(group.group_id(), room)?,
+            room: request.room.clone(),
+            group: answer.group,
             user: request.user.clone(),
             standing: Standing::Joining,
             last_timestamp: Timestamp::default(),
             key_package: None,
             next: 0,
         };
-        let mut draft = Draft::founding(State::new(head, epoch));
-        draft.pass(left, hash, PAST_EPOCHS);
-        draft.send(Entry {
-            token: request.token,
-            wish: Wish::Join,
-            stage: Stage::Sent,
-            epoch: left,
-            hash,
-            proposals: self_removes.len(),
-            body,
-        });
-        Ok(Self::found(member, draft, (), limits))
+        let mut draft = Draft::founding(State::new(head, entered.epoch));
+        draft.pass(entered.left, entered.entry.hash, entered.kept);
+        draft.send(entered.entry);
+        Ok(Self::found(entered.member, draft, (), limits))
+    }
+
+    /// Joins the room again from outside, with an answer to a [`JoinRequest`] for the same user: after the client has
+    /// fallen too far behind ([`Refusal::Behind`], [`Refusal::Unseen`]), the group was found split
+    /// ([`Event::Forked`](super::Event::Forked)), a join was refused, or the client alone was removed.
+    ///
+    /// The same commit removes the client's old leaf, if that has the same signature key. Unacknowledged events
+    /// and the stamps for reports stay. Messages and commits that the hub has not answered are made again in the new
+    /// epoch, messages with the ID they had, so that whoever has them already knows them again; proposals are given
+    /// up. The keys of the old group are deleted with the same save.
+    ///
+    /// # Errors
+    /// As [`Room::join_external`]; if the answer is older than what the client has seen, or it has asked to leave.
+    pub fn rejoin<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        request: &JoinRequest,
+        response: &GroupInfoResponse,
+        tree: Option<&RatchetTree>,
+    ) -> Result<Step<'_, Self, ()>, Refusal> {
+        let head = &self.state.head;
+        let is_split = match head.standing {
+            Standing::Member | Standing::Joining | Standing::Gone => false,
+            Standing::Forked => true,
+            Standing::Leaving(_) => return Err(Refusal::Closed),
+        };
+        if request.room != head.room || request.user != head.user {
+            return Err(Misuse::Argument("the request is for another room or user").into());
+        }
+        let answer = request.open(env.crypto, response)?;
+        if answer.group != head.group {
+            return Err(Impostor::Group.into());
+        }
+        let epoch = answer.given.group_info.to_openmls().group_context().epoch().as_u64();
+        if !is_split && head.standing != Standing::Joining && epoch < self.epoch() {
+            return Err(Impostor::Stale.into());
+        }
+        let entered = enter(env, request, &answer, RoleIndex::NONE, tree, &self.limits)?;
+        entered.member.remember(&self.state.witness)?;
+        let mut draft = Draft::of(&self.state);
+        draft.begin_again(entered.epoch);
+        draft.pass(entered.left, entered.entry.hash, entered.kept);
+        draft.send(entered.entry);
+        Ok(self.replace(entered.member, draft, ()))
+    }
+}
+
+/// A client that has entered a group from outside, by itself so far.
+struct Entered {
+    member: Member,
+    epoch: Epoch,
+    /// The epoch that its commit ends.
+    left: u64,
+    /// For how many epochs messages can be read.
+    kept: u64,
+    /// The commit, for the outbox.
+    entry: Entry,
+}
+
+/// Enters a group from outside, if it is the room that it should be and its policy lets us in.
+fn enter<C: Crypto>(
+    env: &Env<'_, C, Keys>,
+    request: &JoinRequest,
+    answer: &Answer,
+    role: RoleIndex,
+    tree: Option<&RatchetTree>,
+    limits: &Limits,
+) -> Result<Entered, Refusal> {
+    let tree = match tree {
+        Some(tree) => tree,
+        None => full(&answer.given.ratchet_tree)?,
+    };
+    let group_info = answer.given.group_info.to_openmls();
+    let extensions = group_info.group_context().extensions().clone();
+
+    // The room as it is without us.
+    let servers = proposed::servers(&extensions).map_err(|_| Impostor::Extensions)?;
+    if !servers.contains(&answer.hub) {
+        return Err(Impostor::Sender.into());
+    }
+    let components = epoch::components(&extensions)?;
+    let nodes = leaves(tree.as_bytes())?;
+    let users: BTreeMap<u32, UserUri> = nodes
+        .iter()
+        .map(|(leaf, node)| Some((*leaf, UserUri::parse(&node.identity).ok()?)))
+        .collect::<Option<_>>()
+        .ok_or(Impostor::Leaf)?;
+    let committed = RoomState::from_components(components, users.values())?;
+    let before = Epoch::new(committed, users, servers);
+    before.check(&request.room)?;
+
+    // What our commit holds.
+    let people =
+        People { leaves: &before.leaves, servers: &before.servers, extensions: &extensions };
+    let mut self_removes = Vec::new();
+    let mut proposals: Vec<(Owned, bool)> = Vec::new();
+    let mut leaving = BTreeSet::new();
+    for PendingProposal { proposal, .. } in &answer.given.pending_proposals {
+        let context = group_info.group_context();
+        let leaf = self_remove(env.crypto, proposal, group_info.ciphersuite(), context, &nodes);
+        if leaf.is_some_and(|leaf| leaving.insert(leaf)) {
+            let leave = people.standalone(proposal.sender(), &Proposal::SelfRemove);
+            proposals.push((leave.ok_or(Impostor::Leaf)?, true));
+            self_removes.push(proposal.clone());
+        }
+    }
+    let update = newcomer(&before.committed, &request.user, role)?.map(|role| {
+        let added = vec![(request.user.clone().into(), role)];
+        ParticipantListUpdate { added, ..ParticipantListUpdate::default() }.encode()
+    });
+    if let Some(update) = &update {
+        let proposal = component(ComponentId::PARTICIPANT_LIST, Some(update.clone()));
+        let owned = people.read(Who::Joiner(request.user.clone()), &proposal);
+        proposals.push((owned.ok_or(Impostor::Leaf)?, false));
+    }
+    let resync = nodes.values().find(|node| node.signature_key == request.signature_key);
+    if resync.is_some_and(|old| old.identity != request.user.as_bytes()) {
+        // The engine would remove the leaf of somebody else.
+        return Err(Impostor::Leaf.into());
+    }
+    let committer = Committer::Joiner {
+        user: &request.user,
+        claims: Claims::BASIC,
+        pseudonym: false,
+        resync: resync.is_some(),
+        code: JoinCode::Unseen,
+    };
+    let borrowed: Vec<_> =
+        proposals.iter().map(|(owned, by_reference)| owned.committed(*by_reference)).collect();
+    let view = View::new(&before.committed, &before.committed);
+    let verdict = judge_commit(view, committer, &borrowed)?;
+
+    let signer = env.keys.require(&request.signature_key)?;
+    let tuning = tuned(&before.committed, limits);
+    let entrance = Entrance {
+        credential: credential(&request.user, &request.signature_key),
+        group_info,
+        tree: tree.to_openmls(),
+        self_removes: self_removes.iter().filter_map(public).collect(),
+        update: update.map(|it| AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, it)),
+    };
+    let (member, bundle) = Member::join_external(
+        env.crypto,
+        &signer,
+        entrance,
+        |proposals, updater| commit::fold(&before.committed, proposals, updater),
+        tuning,
+    )?;
+    let group = member.group()?;
+    let epoch = commit::entered(&before, verdict, group)?;
+    let (body, hash) = commit::request(&bundle)?;
+    let left = group.epoch().as_u64().saturating_sub(1);
+    let entry = Entry {
+        token: request.token,
+        wish: Wish::Join,
+        stage: Stage::Sent,
+        epoch: left,
+        hash,
+        proposals: self_removes.len(),
+        body,
+    };
+    Ok(Entered { member, epoch, left, kept: kept(&tuning), entry })
+}
+
+/// The role in which somebody enters who is not listed; none for who is.
+fn newcomer(
+    room: &RoomState,
+    user: &UserUri,
+    role: RoleIndex,
+) -> Result<Option<RoleIndex>, Refusal> {
+    if room.participants().find(user).is_some() {
+        return Ok(None);
+    }
+    if role != RoleIndex::NONE {
+        return Ok(Some(role));
+    }
+    let roles = room.roles();
+    let exists = |role| roles.get(role).is_some();
+    if let Some(preauthorised) = room.preauth().role(user.as_str(), &[], exists) {
+        return Ok(Some(preauthorised));
+    }
+    let none = roles.get(RoleIndex::NONE);
+    let mut open = none
+        .map(|role| role.targets(RoleIndex::NONE))
+        .unwrap_or_default()
+        .iter()
+        .filter(|role| **role != RoleIndex::NONE);
+    match (open.next(), open.next()) {
+        (Some(only), None) => Ok(Some(*only)),
+        (Some(_), Some(_)) => Err(Misuse::Argument("newcomers may take several roles").into()),
+        // Judged with the commit: there is no role to take.
+        (None, _) => Ok(Some(RoleIndex::NONE)),
     }
 }
 
 /// The room's group ID: a URI of the room's own provider.
 fn group_uri(id: &GroupId, room: &RoomUri) -> Result<GroupUri, Impostor> {
-    let group = GroupUri::parse(id.as_slice()).map_err(|_| Impostor::Room)?;
-    if group.domain() == room.domain() { Ok(group) } else { Err(Impostor::Room) }
+    let group = GroupUri::parse(id.as_slice()).map_err(|_| Impostor::Group)?;
+    if group.domain() == room.domain() { Ok(group) } else { Err(Impostor::Group) }
 }
 
-/// A waiting SelfRemove, which a joiner has to include (E-073). The engine verifies it when it builds the commit.
-fn self_remove(message: &PublicMessage, people: &People<'_>) -> Option<Owned> {
-    let mut reader = Reader::new(message.as_bytes());
-    let kind = (|| {
-        reader.u32("version and wire format")?;
-        reader.bytes("FramedContent.group_id")?;
-        reader.u64("FramedContent.epoch")?;
-        reader.u8("Sender.sender_type")?;
-        reader.u32("Sender.leaf_index")?;
-        reader.bytes("FramedContent.authenticated_data")?;
-        reader.u8("FramedContent.content_type")?;
-        reader.u16("Proposal.proposal_type")
-    })();
-    let is_member = matches!(message.sender(), crate::wire::Sender::Member(_));
-    (is_member && kind == Ok(SELF_REMOVE))
-        .then(|| people.standalone(message.sender(), &Proposal::SelfRemove))
-        .flatten()
+/// The leaf that leaves by a waiting SelfRemove, which a joiner has to include (E-073): only if it is signed by that
+/// leaf, for this epoch (E-074). Of other proposals nothing is included: MLS allows no references to them.
+fn self_remove(
+    crypto: &impl Crypto,
+    message: &PublicMessage,
+    suite: Ciphersuite,
+    context: &GroupContext,
+    nodes: &BTreeMap<u32, LeafHead>,
+) -> Option<u32> {
+    let Sender::Member(leaf) = message.sender() else { return None };
+    let octets = message.as_bytes();
+    let mut reader = Reader::new(octets);
+    reader.u32("version and wire format").ok()?;
+    reader.bytes("FramedContent.group_id").ok()?;
+    reader.u64("FramedContent.epoch").ok()?;
+    reader.u8("Sender.sender_type").ok()?;
+    reader.u32("Sender.leaf_index").ok()?;
+    reader.bytes("FramedContent.authenticated_data").ok()?;
+    reader.u8("FramedContent.content_type").ok()?;
+    let kind = reader.u16("Proposal.proposal_type").ok()?;
+    let signed = octets.get(..reader.offset())?;
+    let signature = reader.bytes("FramedContentAuthData.signature").ok()?;
+    let here = message.epoch() == context.epoch().as_u64()
+        && message.group_id() == context.group_id().as_slice();
+    let signed = [signed, &context.tls_serialize_detached().ok()?].concat();
+    let key = &nodes.get(&leaf)?.signature_key;
+    (kind == SELF_REMOVE
+        && here
+        && labelled::verify(crypto, suite, "FramedContentTBS", &signed, key, signature))
+    .then_some(leaf)
 }
 
 /// The proposal type of a SelfRemove.
@@ -258,179 +373,5 @@ fn public(message: &PublicMessage) -> Option<openmls::framing::PublicMessageIn> 
     match message.to_openmls() {
         openmls::framing::ProtocolMessage::PublicMessage(message) => Some(*message),
         openmls::framing::ProtocolMessage::PrivateMessage(_) => None,
-    }
-}
-
-/// What is read of a leaf before the engine has verified the tree.
-struct LeafHead {
-    signature_key: Vec<u8>,
-    identity: Vec<u8>,
-}
-
-/// The leaves of a tree on the wire, by index.
-fn leaves(tree: &[u8]) -> Result<BTreeMap<u32, LeafHead>, DecodeError> {
-    decode_exact(tree, |reader| {
-        let mut nodes = reader.inside("ratchet_tree")?;
-        let mut leaves = BTreeMap::new();
-        let mut place = 0u32;
-        while !nodes.is_empty() {
-            if let Some(Some(leaf)) = nodes.optional("ratchet_tree.node", read_node)? {
-                leaves.insert(place / 2, leaf);
-            }
-            place = place.saturating_add(1);
-        }
-        Ok(leaves)
-    })
-}
-
-fn read_node(reader: &mut Reader<'_>) -> Result<Option<LeafHead>, DecodeError> {
-    let start = reader.clone();
-    match reader.u8("Node.node_type")? {
-        1 => {
-            reader.bytes("LeafNode.encryption_key")?;
-            let signature_key = reader.bytes("LeafNode.signature_key")?.to_vec();
-            let start = reader.clone();
-            match reader.u16("Credential.credential_type")? {
-                1 => {}
-                other => return Err(start.error("Credential", Fault::Code(other.into()))),
-            }
-            let identity = reader.bytes("BasicCredential.identity")?.to_vec();
-            for _ in 0..5 {
-                reader.bytes("Capabilities")?;
-            }
-            let start = reader.clone();
-            match reader.u8("LeafNode.leaf_node_source")? {
-                1 => {
-                    reader.take("Lifetime", 16)?;
-                }
-                2 => {}
-                3 => {
-                    reader.bytes("LeafNode.parent_hash")?;
-                }
-                other => {
-                    return Err(start.error("LeafNode.leaf_node_source", Fault::Code(other.into())));
-                }
-            }
-            reader.bytes("LeafNode.extensions")?;
-            reader.bytes("LeafNode.signature")?;
-            Ok(Some(LeafHead { signature_key, identity }))
-        }
-        2 => {
-            reader.bytes("ParentNode.encryption_key")?;
-            reader.bytes("ParentNode.parent_hash")?;
-            reader.bytes("ParentNode.unmerged_leaves")?;
-            Ok(None)
-        }
-        other => Err(start.error("Node.node_type", Fault::Code(other.into()))),
-    }
-}
-
-/// A request for the GroupInfo of a room, and what is needed to read the answer. It is not kept: after a crash ask
-/// again.
-pub struct JoinRequest {
-    room: RoomUri,
-    user: UserUri,
-    signature_key: Vec<u8>,
-    suite: Ciphersuite,
-    token: Token,
-    private_key: Vec<u8>,
-    request: GroupInfoRequest,
-}
-
-impl JoinRequest {
-    /// Asks to join a room from outside: as a new client of a participant, or as somebody whom the room's policy or a
-    /// joining code lets in. `token` names the external commit that will come of it.
-    ///
-    /// # Errors
-    /// If the signing key is not at hand, or there is no randomness.
-    pub fn new<C: Crypto>(
-        env: &Env<'_, C, Keys>,
-        token: Token,
-        user: &UserUri,
-        signature_key: &[u8],
-        room: &RoomUri,
-        suite: Ciphersuite,
-        joining_code: Option<Vec<u8>>,
-    ) -> Result<Self, Misuse> {
-        let seed = env
-            .crypto
-            .random_vec(suite.hash_length())
-            .map_err(|_| Misuse::Crypto("no randomness"))?;
-        let keys = env
-            .crypto
-            .derive_hpke_keypair(suite.hpke_config(), &seed)
-            .map_err(|_| Misuse::Crypto("no HPKE key"))?;
-        let mut request = GroupInfoRequest {
-            cipher_suite: suite.into(),
-            requesting_signature_key: signature_key.to_vec(),
-            requesting_credential: BasicCredential::new(user.as_bytes().to_vec()).into(),
-            group_info_public_key: keys.public,
-            joining_code,
-            signature: Vec::new(),
-        };
-        request.sign(&env.keys.require(signature_key)?)?;
-        Ok(Self {
-            room: room.clone(),
-            user: user.clone(),
-            signature_key: signature_key.to_vec(),
-            suite,
-            token,
-            private_key: keys.private.to_vec(),
-            request,
-        })
-    }
-
-    /// The body for the hub's `groupInfo` endpoint.
-    #[must_use]
-    pub const fn request(&self) -> &GroupInfoRequest {
-        &self.request
-    }
-
-    /// The room that is asked for.
-    #[must_use]
-    pub const fn room(&self) -> &RoomUri {
-        &self.room
-    }
-
-    /// What the hub has sealed for us, once it is sure that it was the room's hub (Q-32, D-06).
-    fn open<C: Crypto>(
-        &self,
-        crypto: &C,
-        response: &GroupInfoResponse,
-    ) -> Result<GroupInfoRatchetTree, Refusal> {
-        if response.room != self.room {
-            return Err(Impostor::Room.into());
-        }
-        let sealed = match &response.answer {
-            GroupInfoAnswer::Success(sealed) => sealed,
-            GroupInfoAnswer::NotAuthorized | GroupInfoAnswer::NoSuchRoom => {
-                return Err(Refusal::Closed);
-            }
-        };
-        let provider = proposed::provider(&sealed.hub_sender.credential);
-        if provider.is_none_or(|provider| provider.domain() != self.room.domain()) {
-            return Err(Impostor::Provider.into());
-        }
-        if sealed.cipher_suite != self.suite.into() || !sealed.verify(crypto, &self.room) {
-            return Err(Impostor::Signature.into());
-        }
-        let answer = GroupInfoRatchetTree::open(
-            crypto,
-            self.suite,
-            &self.private_key,
-            &self.room,
-            &sealed.encrypted,
-        )?;
-        // The keys in it are of the group's suite: an answer of another one proves nothing.
-        if answer.group_info.cipher_suite() != self.suite {
-            return Err(Refusal::OtherSuite(answer.group_info.cipher_suite().into()));
-        }
-        Ok(answer)
-    }
-}
-
-impl std::fmt::Debug for JoinRequest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JoinRequest").field("room", &self.room).finish_non_exhaustive()
     }
 }

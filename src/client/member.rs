@@ -41,10 +41,12 @@ use openmls::{
 };
 use openmls_traits::{OpenMlsProvider, storage::StorageProvider, types::Ciphersuite};
 use thiserror::Error;
+use tls_codec::SecretVLBytes;
 
 use super::{
+    Lifetime,
     keys::Lent,
-    leaf,
+    leaf, secrets,
     store::{Store, StoreError, Value, name},
 };
 use crate::{
@@ -52,6 +54,7 @@ use crate::{
     error::RestoreError,
     franking::Witness,
     machine::{Key, Records},
+    wire::PrivateMessage,
 };
 
 /// Why the engine did not do it. Nothing was changed.
@@ -95,20 +98,36 @@ impl<C: Crypto> OpenMlsProvider for Provider<'_, C> {
     }
 }
 
-/// How a member joins: plaintext handshakes, no tree in messages, and as many past epochs as messages may be late.
-fn join_config(past_epochs: usize) -> MlsGroupJoinConfig {
-    MlsGroupJoinConfig::builder()
-        .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
-        .use_ratchet_tree_extension(false)
-        .max_past_epochs(past_epochs)
-        .sender_ratchet_configuration(SenderRatchetConfiguration::new(OUT_OF_ORDER, MAX_FORWARD))
-        .build()
+/// What a room's policy or this library sets of the engine (R-168 … R-170).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tuning {
+    /// Epochs that are over whose messages can still be read.
+    pub(super) past_epochs: usize,
+    /// Messages are padded to a multiple of so many octets; 0 pads nothing.
+    pub(super) padding: usize,
+    /// How many messages of one sender may be lost before a later one is read.
+    pub(super) skip_ahead: u32,
+}
+
+impl Tuning {
+    /// Plaintext handshakes, no tree in messages, and the rest as it is set.
+    fn config(&self) -> MlsGroupJoinConfig {
+        MlsGroupJoinConfig::builder()
+            .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
+            .use_ratchet_tree_extension(false)
+            .max_past_epochs(self.past_epochs)
+            .padding_size(self.padding)
+            .sender_ratchet_configuration(self.ratchets())
+            .build()
+    }
+
+    fn ratchets(&self) -> SenderRatchetConfiguration {
+        SenderRatchetConfiguration::new(OUT_OF_ORDER, self.skip_ahead)
+    }
 }
 
 /// How many messages of one sender may be overtaken by a later one and still be read.
 const OUT_OF_ORDER: u32 = 32;
-/// How many messages of one sender may be lost before a later one is read.
-const MAX_FORWARD: u32 = 1000;
 
 /// What an own commit consists of.
 #[derive(Debug, Default)]
@@ -123,6 +142,15 @@ pub(super) struct Plan {
     pub(super) proposals: Vec<Proposal>,
     /// Whether to take new keys in any case.
     pub(super) update: bool,
+}
+
+/// What a group begins with.
+pub(super) struct Genesis {
+    pub(super) credential: CredentialWithKey,
+    pub(super) id: GroupId,
+    pub(super) ciphersuite: Ciphersuite,
+    pub(super) lifetime: Lifetime,
+    pub(super) extensions: Extensions<GroupContext>,
 }
 
 /// What an external commit is made of.
@@ -143,6 +171,8 @@ pub(super) struct Member {
     id: GroupId,
     /// `None` once a rollback could not load it.
     group: Option<MlsGroup>,
+    /// The secret of sender data of the epoch that was asked for last: read once, it is in a large record.
+    sender_data: Option<(u64, SecretVLBytes)>,
 }
 
 impl Member {
@@ -150,31 +180,32 @@ impl Member {
     pub(super) fn create<C: Crypto>(
         crypto: &C,
         signer: &Lent<'_>,
-        credential: CredentialWithKey,
-        id: GroupId,
-        ciphersuite: Ciphersuite,
-        extensions: Extensions<GroupContext>,
-        past_epochs: usize,
+        genesis: Genesis,
+        tuning: Tuning,
     ) -> Result<Self, MemberError> {
+        let Genesis { credential, id, ciphersuite, lifetime, extensions } = genesis;
         let store = Store::default();
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(ciphersuite)
+            .lifetime(lifetime.to_openmls())
             .capabilities(leaf::capabilities(ciphersuite))
             .with_leaf_node_extensions(leaf::extensions())
             .map_err(|_| MemberError::Ours("the leaf"))?
             .with_group_context_extensions(extensions)
             .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
             .use_ratchet_tree_extension(false)
-            .max_past_epochs(past_epochs)
-            .sender_ratchet_configuration(SenderRatchetConfiguration::new(
-                OUT_OF_ORDER,
-                MAX_FORWARD,
-            ))
+            .max_past_epochs(tuning.past_epochs)
+            .padding_size(tuning.padding)
+            .sender_ratchet_configuration(tuning.ratchets())
             .build();
         let provider = Provider { crypto, store: &store };
         let group = MlsGroup::new_with_group_id(&provider, signer, &config, id.clone(), credential)
             .map_err(|_| MemberError::Ours("a group"))?;
-        Ok(Self { store, id, group: Some(group) })
+        Ok(Self::new(store, id, Some(group)))
+    }
+
+    fn new(store: Store, id: GroupId, group: Option<MlsGroup>) -> Self {
+        Self { store, id, group, sender_data: None }
     }
 
     /// A member added by somebody else. `bundle` is lent: it is in no record of this store.
@@ -183,7 +214,7 @@ impl Member {
         bundle: &KeyPackageBundle,
         welcome: Welcome,
         tree: RatchetTreeIn,
-        past_epochs: usize,
+        tuning: Tuning,
     ) -> Result<Self, MemberError> {
         let store = Store::default();
         let provider = Provider { crypto, store: &store };
@@ -192,17 +223,14 @@ impl Member {
             .hash_ref(crypto)
             .map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
         store.write_key_package(&reference, bundle).map_err(|_| MemberError::Ours("a record"))?;
-        let joined =
-            StagedWelcome::build_from_welcome(&provider, &join_config(past_epochs), welcome)
-                .and_then(|builder| {
-                    builder.with_ratchet_tree(tree).skip_lifetime_validation().build()
-                })
-                .and_then(|staged| staged.into_group(&provider));
+        let joined = StagedWelcome::build_from_welcome(&provider, &tuning.config(), welcome)
+            .and_then(|builder| builder.with_ratchet_tree(tree).skip_lifetime_validation().build())
+            .and_then(|staged| staged.into_group(&provider));
         let group = joined.map_err(|_| MemberError::Peer("the Welcome"))?;
         // A last-resort KeyPackage would stay otherwise.
         store.delete_key_package(&reference).map_err(|_| MemberError::Ours("a record"))?;
         let id = group.group_id().clone();
-        Ok(Self { store, id, group: Some(group) })
+        Ok(Self::new(store, id, Some(group)))
     }
 
     /// A member that adds itself, with the commit that does it; it is in the new epoch already.
@@ -214,7 +242,7 @@ impl Member {
             &[AppDataUpdateProposal],
             AppDataDictionaryUpdater<'_>,
         ) -> Option<AppDataUpdates>,
-        past_epochs: usize,
+        tuning: Tuning,
     ) -> Result<(Self, CommitMessageBundle), MemberError> {
         let Entrance { credential, group_info, tree, self_removes, update } = entrance;
         let store = Store::default();
@@ -223,7 +251,7 @@ impl Member {
         let mut builder = MlsGroup::external_commit_builder()
             .with_ratchet_tree(tree)
             .with_proposals(self_removes)
-            .with_config(join_config(past_epochs))
+            .with_config(tuning.config())
             .skip_lifetime_validation()
             .build_group(&provider, group_info, credential)
             .map_err(|_| MemberError::Peer("the GroupInfo"))?
@@ -243,12 +271,12 @@ impl Member {
             .finalize(&provider)
             .map_err(|_| MemberError::Ours("an external commit"))?;
         let id = group.group_id().clone();
-        Ok((Self { store, id, group: Some(group) }, bundle))
+        Ok((Self::new(store, id, Some(group)), bundle))
     }
 
     /// The member that records hold.
     pub(super) fn restore(records: &Records, id: GroupId) -> Result<Self, RestoreError> {
-        let mut member = Self { store: Store::restore(records)?, id, group: None };
+        let mut member = Self::new(Store::restore(records)?, id, None);
         member.load();
         if member.group.is_none() {
             return Err(RestoreError::Corrupt("MLS state"));
@@ -273,6 +301,7 @@ impl Member {
     /// The open step never happened. One that wrote nothing changed no answer, and needs no loading: a refused
     /// message may have derived ratchets in memory, which the genuine one derives alike.
     pub(super) fn rollback(&mut self) {
+        self.sender_data = None;
         if self.store.is_touched() {
             self.store.discard();
             self.load();
@@ -280,6 +309,51 @@ impl Member {
             group.set_aad(Vec::new());
             group.set_safe_aad(Vec::new()).expect("no items are in order");
         }
+    }
+
+    /// Deletes the records of the saved state, for another member that takes its place.
+    pub(super) fn erasure(&self) -> std::collections::BTreeMap<Key, Option<Vec<u8>>> {
+        self.store.erasure()
+    }
+
+    /// Sets what the room's policy sets, if it is not set so already.
+    pub(super) fn tune<C: Crypto>(
+        &mut self,
+        crypto: &C,
+        tuning: &Tuning,
+    ) -> Result<(), MemberError> {
+        let (group, provider) = self.parts(crypto)?;
+        let config = tuning.config();
+        if *group.configuration() == config {
+            return Ok(());
+        }
+        group
+            .set_configuration(provider.storage(), &config)
+            .map_err(|_| MemberError::Ours("a record"))
+    }
+
+    /// Which message of its leaf and epoch it is: one that has decrypted.
+    pub(super) fn generation<C: Crypto>(
+        &mut self,
+        crypto: &C,
+        message: &PrivateMessage,
+    ) -> Option<u32> {
+        let group = self.group.as_ref()?;
+        let (epoch, current) = (message.epoch(), group.epoch().as_u64());
+        if self.sender_data.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            let found = |record: &[u8]| Ok(secrets::sender_data(record, epoch, current));
+            let secret = self.store.read(&name(Value::MessageSecrets), found).ok()??;
+            self.sender_data = secret.map(|secret| (epoch, secret));
+        }
+        let (_, secret) = self.sender_data.as_ref()?;
+        secrets::generation(crypto, group.ciphersuite(), secret.as_slice(), message)
+    }
+
+    /// The key of membership tags.
+    #[cfg(test)]
+    pub(super) fn membership_key(&self) -> Option<Vec<u8>> {
+        let found = |record: &[u8]| Ok(secrets::membership(record));
+        self.store.read(&name(Value::MessageSecrets), found).ok()??
     }
 
     /// Keeps the franks that were seen beside the group.

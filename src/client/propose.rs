@@ -1,6 +1,6 @@
 //! Changes of the room that this client wants: a commit of its own, or proposals for others to commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openmls::{
     group::{MlsGroup, Propose},
@@ -11,10 +11,11 @@ use tls_codec::Serialize as _;
 use super::{
     Keys,
     commit::hash,
+    draft::Draft,
     outbox::{Entry, Intent, Stage, Token, Wish},
     refusal::Refusal,
     room::{Room, Tried},
-    state::{Draft, Standing, State},
+    state::{Standing, State},
 };
 use crate::{
     codec::Wire,
@@ -23,7 +24,7 @@ use crate::{
     machine::Step,
     policy::RoleIndex,
     room::{ComponentId, ParticipantListUpdate},
-    uri::{ParticipantUri, UserUri},
+    uri::ParticipantUri,
     wire::{ClientMaterial, HandshakeBundle, KeyMaterialResponse, PublicMessage, UpdateRequest},
 };
 
@@ -73,10 +74,12 @@ impl Room {
     }
 
     /// Adds a user: its entry in the participant list, if it has none, and all clients that key material was given
-    /// for, in one commit (P-008, P-102).
+    /// for, in one commit (P-008, P-102). Of a user whose clients are members in part, our own for instance, the
+    /// others are added (P-007); their KeyPackages go unused.
     ///
     /// # Errors
-    /// As [`Room::commit`]; if the answer is for nobody's or another user's key material, or holds none.
+    /// As [`Room::commit`]; if the answer holds KeyPackages of another user, two of one client (D-26), or none that is
+    /// new here.
     pub fn add<C: Crypto>(
         &mut self,
         env: &Env<'_, C, Keys>,
@@ -84,43 +87,42 @@ impl Room {
         role: RoleIndex,
         material: &KeyMaterialResponse,
     ) -> Result<Step<'_, Self, ()>, Refusal> {
-        let key_packages: Vec<Vec<u8>> = material
-            .clients
-            .iter()
-            .filter_map(|client| match &client.material {
-                ClientMaterial::KeyPackage(key_package) => Some(key_package.as_bytes().to_vec()),
-                ClientMaterial::Exhausted | ClientMaterial::NothingCompatible(_) => None,
-            })
-            .collect();
-        if key_packages.is_empty() {
-            return Err(Misuse::Argument("the answer holds no KeyPackage").into());
-        }
+        let key_packages = self.newcomers(material)?;
         let mut intent = Intent { key_packages, ..Intent::default() };
         if self.state.epoch.committed.participants().find(&material.user).is_none() {
             intent.add.push((material.user.clone(), role));
         }
-        let tried = self
-            .belongs(&intent.key_packages, &material.user)
-            .and_then(|()| self.try_commit(env, token, &intent));
+        let tried = self.try_commit(env, token, &intent);
         self.conclude(tried)
     }
 
-    /// Whether KeyPackages are those of a user (D-25).
-    fn belongs(&self, key_packages: &[Vec<u8>], user: &UserUri) -> Result<(), Refusal> {
-        for octets in key_packages {
-            let (_, mine) = crate::codec::decode_exact(octets, |reader| {
-                reader.mls::<openmls::key_packages::KeyPackageIn>("KeyPackage")
-            })
-            .map(|(key_package, _)| {
-                let credential = key_package.unverified_credential().credential;
-                let mine = super::proposed::user(&credential).as_ref() == Some(user);
-                (key_package, mine)
-            })?;
-            if !mine {
+    /// The KeyPackages of clients that are not members yet, all of the user that was asked for (D-25, D-26).
+    fn newcomers(&self, material: &KeyMaterialResponse) -> Result<Vec<Vec<u8>>, Refusal> {
+        let (mut clients, mut keys) = (BTreeSet::new(), BTreeSet::new());
+        let mut newcomers = Vec::new();
+        let members: BTreeSet<Vec<u8>> =
+            self.member.group()?.members().map(|member| member.signature_key).collect();
+        for client in &material.clients {
+            let key_package = match &client.material {
+                ClientMaterial::KeyPackage(key_package) => key_package,
+                ClientMaterial::Exhausted | ClientMaterial::NothingCompatible(_) => continue,
+            };
+            let leaf = key_package.to_openmls().unverified_credential();
+            if super::proposed::user(&leaf.credential).as_ref() != Some(&material.user) {
                 return Err(Refusal::Mls("a KeyPackage of another user"));
             }
+            let key = leaf.signature_key.as_slice().to_vec();
+            if !clients.insert(&client.client) || !keys.insert(key.clone()) {
+                return Err(Refusal::Mls("two KeyPackages of one client"));
+            }
+            if !members.contains(&key) {
+                newcomers.push(key_package.as_bytes().to_vec());
+            }
         }
-        Ok(())
+        if newcomers.is_empty() {
+            return Err(Misuse::Argument("the answer holds no KeyPackage that is new here").into());
+        }
+        Ok(newcomers)
     }
 
     /// Removes a participant and all its clients, in one commit (P-016).

@@ -178,14 +178,14 @@ impl People<'_> {
         if !same || after.first() != self.servers.first() {
             return What::Extensions;
         }
-        let providers = |senders: &[ExternalSender]| -> Option<Vec<ProviderUri>> {
-            senders.iter().map(|sender| provider(&sender.credential)).collect()
-        };
-        match (providers(self.servers), providers(&after)) {
-            (Some(before), Some(after)) => What::ExternalSenders {
-                added: after.iter().filter(|it| !before.contains(it)).cloned().collect(),
-                removed: before.iter().filter(|it| !after.contains(it)).cloned().collect(),
-            },
+        // By key and credential: another key for a provider is another sender.
+        let missing =
+            |from: &[ExternalSender], of: &[ExternalSender]| -> Option<Vec<ProviderUri>> {
+                let missing = of.iter().filter(|sender| !from.contains(sender));
+                missing.map(|sender| provider(&sender.credential)).collect()
+            };
+        match (missing(self.servers, &after), missing(&after, self.servers)) {
+            (Some(added), Some(removed)) => What::ExternalSenders { added, removed },
             (None, _) | (_, None) => What::Extensions,
         }
     }

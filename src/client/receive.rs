@@ -5,7 +5,7 @@ use std::sync::Arc;
 use openmls::{
     framing::errors::MessageDecryptionError,
     framing::{ProcessedMessage, ProcessedMessageContent},
-    group::{QueuedProposal, StagedCommit, ValidationError},
+    group::{QueuedProposal, StageCommitError, StagedCommit, ValidationError},
     prelude::ProcessMessageError,
 };
 use tls_codec::Serialize as _;
@@ -13,15 +13,17 @@ use tls_codec::Serialize as _;
 use super::{
     Keys, Who,
     commit::{self, Bad},
-    create::PAST_EPOCHS,
+    create::{kept, tuned},
+    draft::Draft,
     event::{Event, Evidence, Failure},
     leaf,
     member::MemberError,
-    outbox::Wish,
+    outbox::{Entry, Wish},
     proposed::Owned,
     refusal::Refusal,
     room::{Room, Tried},
-    state::{Draft, Standing, Waiting},
+    state::Standing,
+    waiting::{self, Waiting},
 };
 use crate::{
     delivery::{self, context::Context},
@@ -106,9 +108,10 @@ impl Room {
         self.not_early(message.epoch())?;
         let hash = commit::hash(message.as_bytes());
         let ours = draft.state.outbox.iter().find(|(_, entry)| entry.hash == hash);
-        if let Some(id) = ours.map(|(id, _)| *id) {
+        if let Some(id) = ours.map(|(id, _)| id) {
             // The reply was lost, or is on its way: the echo tells the same.
-            draft.accepted(id, at, frank.cloned());
+            let frank = self.own_frank(env, draft, id, at, frank);
+            draft.accepted(id, at, frank);
             return Ok(Received::Echo);
         }
         let processed = match self.member.process(env.crypto, message.to_openmls(), []) {
@@ -122,13 +125,22 @@ impl Room {
             Err(error) => return Err(error.into()),
         };
         let tag = processed.safe_aad_item(leaf::FRANK_AAD).map(<[u8]>::to_vec);
+        let generation = self.member.generation(env.crypto, message);
         let sender = processed.sender().clone();
         let credential = processed.credential().clone();
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(data) => {
                 let data = data.into_bytes();
-                let got =
-                    super::inbound::Decrypted { at, message, frank, tag, sender, credential, data };
+                let got = super::inbound::Decrypted {
+                    at,
+                    message,
+                    frank,
+                    tag,
+                    sender,
+                    credential,
+                    generation,
+                    data,
+                };
                 self.judge_message(env, draft, &got)?;
                 Ok(Received::Taken)
             }
@@ -143,6 +155,9 @@ impl Room {
 
     fn not_early(&self, found: u64) -> Result<(), Refusal> {
         match self.epoch() {
+            current if found.saturating_sub(current) > self.limits.behind => {
+                Err(Refusal::Behind { found, current })
+            }
             current if found > current => Err(Refusal::Early { found, current }),
             _ => Ok(()),
         }
@@ -160,7 +175,7 @@ impl Room {
         self.not_early(first.epoch())?;
         let hash = commit::hash(first.as_bytes());
         let ours = draft.state.outbox.iter().find(|(_, entry)| entry.hash == hash);
-        let ours = ours.map(|(id, _)| *id);
+        let ours = ours.map(|(id, _)| id);
         if let Some(id) = ours {
             draft.accepted(id, at, None);
         }
@@ -186,7 +201,7 @@ impl Room {
         let before = draft.state.waiting.len();
         draft.lapse(|_, waiting| {
             verified.iter().any(|(message, queued, _)| {
-                waiting.yields_to(queued.proposal(), super::state::leaf_of(message))
+                waiting.yields_to(queued.proposal(), waiting::leaf_of(message))
             })
         });
         let rebuild = draft.state.waiting.len() != before;
@@ -203,9 +218,7 @@ impl Room {
             Ok(accepted) => accepted,
             Err(denied) => {
                 // The hub has let in what must not be (D-05): nobody commits it, and nothing lapses by it.
-                let state = self.state.clone();
-                draft.state.waiting = state.waiting;
-                draft.writes.retain(|key, _| !super::state::is_waiting(key));
+                draft.wait_as(&self.state);
                 draft.event(Event::Forbidden { rule: denied.rule.into() });
                 return Ok(Received::Taken);
             }
@@ -266,17 +279,31 @@ impl Room {
         self.not_early(message.epoch())?;
         let hash = commit::hash(message.as_bytes());
         if message.epoch() < self.epoch() {
-            let received = match draft.state.commits.get(&message.epoch()) {
-                Some(known) if *known == hash => Received::Echo,
-                Some(_) => return Ok(draft.fork(self.epoch(), Evidence::SecondCommit)),
+            let received = match draft.state.commits.get(message.epoch()) {
+                Some(known) if **known == hash => Received::Echo,
+                Some(_) => {
+                    // Nobody has said yet that our external commit was taken: another one was faster.
+                    let join =
+                        |entry: &Entry| entry.wish == Wish::Join && entry.epoch == message.epoch();
+                    let lost = draft.state.outbox.iter().find(|(_, entry)| join(entry));
+                    let Some(id) = lost.map(|(id, _)| id) else {
+                        return Ok(draft.fork(self.epoch(), Evidence::SecondCommit));
+                    };
+                    if let Some(entry) = draft.settle(id) {
+                        let reason = Failure::Obsolete;
+                        draft.leave(Event::Failed { token: entry.token, reason });
+                    }
+                    return Ok(Received::Taken);
+                }
                 None => return Ok(Received::Duplicate),
             };
             // Merged with the reply already, or our own external commit: what the hub stapled is news all the same.
             let ours = draft.state.outbox.iter().find(|(_, entry)| entry.hash == hash);
-            if let Some(id) = ours.map(|(id, _)| *id) {
+            if let Some(id) = ours.map(|(id, _)| id) {
                 draft.accepted(id, at, None);
             }
             self.staples(env, draft, at, staples)?;
+            self.revive(env, draft)?;
             return Ok(received);
         }
 
@@ -299,7 +326,7 @@ impl Room {
         let removed = staged.self_removed();
         self.member.merge(env.crypto, *staged)?;
         let by = judged.by.clone();
-        self.enter(draft, epoch, hash, judged)?;
+        self.enter(env, draft, epoch, hash, judged)?;
         if removed {
             draft.leave(Event::Removed { by });
             return Ok(Received::Taken);
@@ -325,6 +352,10 @@ impl Room {
         let processed: ProcessedMessage =
             match self.member.process(env.crypto, message.to_openmls(), pending) {
                 Ok(processed) => processed,
+                // Its proposals may have been overtaken by it on the way (P-045).
+                Err(MemberError::Message(ProcessMessageError::InvalidCommit(
+                    StageCommitError::MissingProposal,
+                ))) => return Err(Opened::Refused(Refusal::Unseen)),
                 // It is signed by a member, and the hub has accepted it: the group has moved on without us.
                 Err(MemberError::Message(ProcessMessageError::InvalidCommit(_))) => {
                     return Err(Opened::Fork(Evidence::InvalidCommit));
@@ -374,24 +405,28 @@ impl Room {
         let judged = commit::judge(&draft.state, group, staged, sender)
             .map_err(|_| Refusal::Mls("our own commit"))?;
         self.member.merge_own(env.crypto)?;
-        let hash = draft.state.outbox.get(&id).map(|entry| entry.hash).unwrap_or_default();
+        let hash = draft.state.outbox.get(id).map(|entry| entry.hash).unwrap_or_default();
         draft.accepted(id, at, None);
-        self.enter(draft, epoch, hash, judged)
+        self.enter(env, draft, epoch, hash, judged)
     }
 
     /// The room's side of a new epoch that the group has entered.
-    fn enter(
+    fn enter<C: Crypto>(
         &mut self,
+        env: &Env<'_, C, Keys>,
         draft: &mut Draft,
         left: u64,
         hash: [u8; 32],
         judged: commit::Judged,
     ) -> Result<(), Refusal> {
         let group = self.member.group()?;
-        draft.pass(left, hash, PAST_EPOCHS);
-        draft.state.epoch = commit::entered(&draft.state.epoch, judged.verdict.clone(), group)?;
-        draft.lapse(|_, _| true);
         let epoch = group.epoch().as_u64();
+        let entered = commit::entered(&draft.state.epoch, judged.verdict.clone(), group)?;
+        let tuning = tuned(&entered.committed, &self.limits);
+        draft.pass(left, hash, kept(&tuning));
+        draft.state.epoch = entered;
+        draft.lapse(|_, _| true);
+        self.member.tune(env.crypto, &tuning)?;
         draft.event(Event::Changed { epoch, by: judged.by, unverified: judged.verdict.unverified });
         if judged.omitted > 0 {
             draft.event(Event::Omitted { epoch, proposals: judged.omitted });
@@ -407,9 +442,9 @@ impl Room {
         at: Timestamp,
         staples: &[PublicMessage],
     ) -> Result<(), Refusal> {
-        for staple in staples {
-            self.proposals(env, draft, at, &[staple])?;
-        }
+        // All together: a ban is nothing without the removals that go with it.
+        let bundle: Vec<&PublicMessage> = staples.iter().collect();
+        self.proposals(env, draft, at, &bundle)?;
         Ok(())
     }
 
@@ -420,13 +455,17 @@ impl Room {
         env: &Env<'_, C, Keys>,
         draft: &mut Draft,
     ) -> Result<(), Refusal> {
+        if draft.state.head.standing == Standing::Joining {
+            // Not before the hub has let us in.
+            return Ok(());
+        }
         let epoch = self.epoch();
         let overtaken: Vec<_> = draft
             .state
             .outbox
             .iter()
             .filter(|(_, entry)| entry.is_overtaken(epoch, draft.state.waiting.len()))
-            .map(|(id, _)| *id)
+            .map(|(id, _)| id)
             .collect();
         for id in overtaken {
             let Some(entry) = draft.settle(id) else { continue };

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+#[cfg(doc)]
+use super::Room;
 use super::member::MemberError;
 use crate::{
     error::{DecodeError, Misuse},
@@ -30,6 +32,19 @@ pub enum Refusal {
         /// The epoch of the room.
         current: u64,
     },
+    /// Nobody's: the message belongs to an epoch so far ahead that catching up makes no sense
+    /// ([`Limits::behind`](crate::env::Limits::behind)). Join again from outside: [`Room::rejoin`].
+    #[error("this belongs to epoch {found}, too far ahead of epoch {current}")]
+    Behind {
+        /// The epoch of the message.
+        found: u64,
+        /// The epoch of the room.
+        current: u64,
+    },
+    /// Nobody's: the commit is of proposals that have not come. Give the room those first (P-045); if they cannot be
+    /// had, join again from outside: [`Room::rejoin`].
+    #[error("the commit is of proposals that have not come")]
+    Unseen,
     /// Nobody's: proposals wait, and MLS wants them committed before anybody speaks (RFC 9420, section 12.4). Call
     /// [`Room::commit_pending`](super::Room::commit_pending) first.
     #[error("proposals wait for a commit")]
@@ -37,6 +52,9 @@ pub enum Refusal {
     /// Nobody's: an own commit waits for the hub's answer.
     #[error("a commit of our own waits for the hub")]
     Busy,
+    /// Nobody's: a removal of this very client waits, which somebody else has to commit (RFC 9420, section 12.4).
+    #[error("a removal of this client waits for a commit of somebody else")]
+    Going,
     /// The room policy does not allow what our caller wants, or what a peer did.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -67,6 +85,12 @@ pub enum Impostor {
     /// The answer is for another room.
     #[error("the answer is for another room")]
     Room,
+    /// The group ID is not that of the room, or of the group that the client was in.
+    #[error("the group is not the room's")]
+    Group,
+    /// The answer is of an epoch that the client has left.
+    #[error("the answer is older than what is known of the room")]
+    Stale,
     /// The answer is signed by another provider than the room's.
     #[error("signed by another provider")]
     Provider,

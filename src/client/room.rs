@@ -6,16 +6,17 @@ use openmls::group::GroupId;
 use tls_codec::Serialize as _;
 
 use super::{
-    event::{Event, EventId},
+    draft::Draft,
+    event::{Event, EventId, Evidence},
     member::Member,
     outbox::Outgoing,
     refusal::Refusal,
-    state::{Draft, Standing, State},
+    state::{Standing, State},
 };
 use crate::{
     env::Limits,
-    error::RestoreError,
-    machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
+    error::{Misuse, RestoreError},
+    machine::{Changes, Key, Machine, Outcome, Records, Revision, Step, sealed},
     room::RoomState,
     uri::{GroupUri, RoomUri, UserUri},
     wire::KeyPackageRef,
@@ -35,6 +36,8 @@ pub struct Room {
 pub struct Staged {
     revision: Revision,
     state: Box<State>,
+    /// The member that takes the place of the one there is.
+    member: Option<Box<Member>>,
 }
 
 /// What the app does next. All of it can be asked for again after a crash: [`Room::events`], [`Room::outbox`],
@@ -54,9 +57,14 @@ impl sealed::Machine for Room {
     type Staged = Staged;
 
     fn settle(&mut self, staged: Staged) {
-        self.member.keep();
+        match staged.member {
+            Some(member) => self.member = *member,
+            None => self.member.keep(),
+        }
         self.revision = staged.revision;
+        // The old state goes first, so that what the new one shares with it is its own.
         self.state = *staged.state;
+        self.state.keep();
     }
 
     fn undo(&mut self) {
@@ -96,8 +104,28 @@ impl Room {
         };
         let (state, writes, actions) = draft.into_parts();
         let changes = changes(self.revision, &mut self.member, &state, writes);
-        let staged = Staged { revision: changes.next, state: Box::new(state) };
+        let staged = Staged { revision: changes.next, state: Box::new(state), member: None };
         Ok(Step::new(self, staged, changes, Outcome { reply, actions }))
+    }
+
+    /// A step in which another member takes the place of the one there is.
+    pub(super) fn replace<R>(
+        &mut self,
+        mut member: Member,
+        draft: Draft,
+        reply: R,
+    ) -> Step<'_, Self, R> {
+        let (state, records, actions) = draft.into_parts();
+        let mut writes = self.member.erasure();
+        writes.extend(records);
+        let changes = changes(self.revision, &mut member, &state, writes);
+        member.keep();
+        let staged = Staged {
+            revision: changes.next,
+            state: Box::new(state),
+            member: Some(Box::new(member)),
+        };
+        Step::new(self, staged, changes, Outcome { reply, actions })
     }
 
     /// Forgets events that the app has taken over. Unknown ones are ignored.
@@ -133,7 +161,7 @@ impl Room {
 
     /// The events that the app has not acknowledged, oldest first.
     pub fn events(&self) -> impl Iterator<Item = (EventId, &Event)> {
-        self.state.events.iter().map(|(id, event)| (*id, event.as_ref()))
+        self.state.events.iter().map(|(id, event)| (id, event.as_ref()))
     }
 
     /// What waits for the hub's answer, oldest first: send it until it is answered.
@@ -201,11 +229,44 @@ impl Room {
         self.member.group().map_or(0, |group| group.epoch().as_u64())
     }
 
+    /// The GroupContext of the epoch, which is the same at the hub and at every client; empty for a room that does not
+    /// load.
+    #[must_use]
+    pub fn group_context(&self) -> Vec<u8> {
+        let group = self.member.group().ok();
+        group
+            .and_then(|it| it.public_group().group_context().tls_serialize_detached().ok())
+            .unwrap_or_default()
+    }
+
     /// What members of one epoch, and nobody else, can compare by another channel to know that the hub has not split
     /// the group (D-01).
     #[must_use]
     pub fn epoch_authenticator(&self) -> &[u8] {
         self.member.group().map_or(&[], |group| group.epoch_authenticator().as_slice())
+    }
+
+    /// Compares with what another member of this epoch says that its authenticator is, having heard it by another
+    /// channel; whether they are the same. If they are not, the hub has split the group: an
+    /// [`Event::Forked`](super::Event::Forked) says so, and nothing is sent any more (D-01).
+    ///
+    /// # Errors
+    /// If the other member speaks of another epoch, or the client takes no part.
+    pub fn compare(
+        &mut self,
+        epoch: u64,
+        authenticator: &[u8],
+    ) -> Result<Step<'_, Self, bool>, Refusal> {
+        self.state.open()?;
+        if epoch != self.epoch() {
+            return Err(Misuse::Argument("another epoch: there is nothing to compare").into());
+        }
+        let mut draft = Draft::of(&self.state);
+        let same = authenticator == self.epoch_authenticator();
+        if !same {
+            draft.fork(epoch, Evidence::Authenticator);
+        }
+        self.conclude(Ok((draft, same)))
     }
 
     /// The ratchet tree of the epoch, `optional<Node> ratchet_tree<V>`, for somebody who has a Welcome and no tree. Takes
@@ -215,10 +276,13 @@ impl Room {
         self.member.group().ok()?.export_ratchet_tree().tls_serialize_detached().ok()
     }
 
-    /// Whether proposals wait for a commit that this client can make.
+    /// Whether proposals wait for a commit that this client can make. Nobody commits its own removal.
     #[must_use]
     pub fn owes_commit(&self) -> bool {
-        self.state.open().is_ok() && !self.state.waiting.is_empty()
+        let own = self.member.group().map(|group| group.own_leaf_index().u32());
+        self.state.open().is_ok()
+            && !self.state.waiting.is_empty()
+            && own.is_ok_and(|own| !self.state.going().contains(&own))
     }
 }
 
@@ -227,10 +291,9 @@ pub(super) fn changes(
     base: Revision,
     member: &mut Member,
     state: &State,
-    records: BTreeMap<crate::machine::Key, Option<Vec<u8>>>,
+    mut writes: BTreeMap<Key, Option<Vec<u8>>>,
 ) -> Changes {
-    let mut writes = member.delta();
-    writes.extend(records);
+    writes.extend(member.delta());
     let next = if writes.is_empty() { base } else { base.next() };
     Changes { base, next, writes, wake_at: state.wake_at() }
 }

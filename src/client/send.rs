@@ -5,13 +5,17 @@ use openmls_traits::types::Ciphersuite;
 use super::{
     Keys,
     commit::hash,
+    draft::Draft,
+    epoch::Reading,
+    inbound::said,
+    media,
     outbox::{Entry, Stage, Token, Wish},
     refusal::Refusal,
     room::{Room, Tried},
-    state::{Draft, Reading, State},
+    state::State,
 };
 use crate::{
-    codec::{Wire, write_bytes},
+    codec::Wire,
     content::{self, MessageId},
     env::{Crypto, Env},
     error::Misuse,
@@ -22,20 +26,8 @@ use crate::{
 };
 use tls_codec::Serialize as _;
 
-/// The media type of MIMI content, as application framing names it.
-pub(super) const MIMI_CONTENT: &[u8] = b"application/mimi-content";
-
-/// All that is encrypted: the content, under its media type if the room wants that (W-55).
-pub(super) fn framed(content: &[u8], reading: &Reading) -> Vec<u8> {
-    if !reading.framed {
-        return content.to_vec();
-    }
-    let mut framed = Vec::with_capacity(content.len() + 40);
-    write_bytes(&mut framed, MIMI_CONTENT);
-    // No parameters.
-    write_bytes(&mut framed, &[]);
-    write_bytes(&mut framed, content);
-    framed
+fn decoded(content: &[u8]) -> Result<content::Message<'_>, Misuse> {
+    content::Message::decode(content).map_err(|_| Misuse::Argument("not MIMI content"))
 }
 
 impl Room {
@@ -47,8 +39,9 @@ impl Room {
     /// content is encrypted again, so that its ID stays. The same token again changes nothing.
     ///
     /// # Errors
-    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak, or the
-    /// content is not MIMI content of this user in this room.
+    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak or say this, as
+    /// far as the message alone tells ([`policy::message::judge`](crate::policy::message::judge)), the content
+    /// is not MIMI content of this user in this room, or the room asks for media types that leave MIMI content out.
     pub fn send<C: Crypto>(
         &mut self,
         env: &Env<'_, C, Keys>,
@@ -80,7 +73,9 @@ impl Room {
         if !may_send(&self.state.epoch.effective, &self.state.head.user) {
             return Err(Refusal::MaySpeak);
         }
-        let entry = self.encrypt(env, &self.state.clone(), token, content)?;
+        let room = &self.state.epoch.effective;
+        said(room, &decoded(content)?, &self.state.head.user, env.now)?;
+        let entry = self.encrypt(env, &draft.state, token, content)?;
         draft.send(entry);
         Ok((draft, id))
     }
@@ -88,7 +83,7 @@ impl Room {
     /// The ID of a message of ours.
     fn message_id(&self, content: &[u8]) -> Result<MessageId, Refusal> {
         let invalid = |what| Refusal::Misuse(Misuse::Argument(what));
-        let message = content::Message::decode(content).map_err(|_| invalid("not MIMI content"))?;
+        let message = decoded(content)?;
         let (user, room) = (self.state.head.user.as_str(), self.state.head.room.as_str());
         if message.sender() != Some(user) || message.room() != Some(room) {
             return Err(invalid("the content does not name this user and this room"));
@@ -105,10 +100,9 @@ impl Room {
         content: &[u8],
     ) -> Result<Entry, Refusal> {
         let reading = Reading::of(&state.epoch.committed);
-        let data = framed(content, &reading);
-        let salt = content::Message::decode(content)
-            .map_err(|_| Misuse::Argument("not MIMI content"))?
-            .salt();
+        media::may_be_content(&reading, self.member.group()?)?;
+        let data = media::framed(content, &reading);
+        let salt = decoded(content)?.salt();
         let tag = reading.agent.is_some().then(|| franking::tag(&salt.0, &data).0);
         let signer = self.signer(env)?;
         let epoch = self.member.group()?.epoch().as_u64();

@@ -154,6 +154,14 @@ impl Store {
         writes
     }
 
+    /// Deletes all that is saved.
+    pub(super) fn erasure(&self) -> BTreeMap<Key, Option<Vec<u8>>> {
+        self.base
+            .iter()
+            .flat_map(|(name, pieces)| pieces.positions().map(|at| (Self::key(name, at), None)))
+            .collect()
+    }
+
     /// Makes what the step wrote the saved state.
     pub(super) fn keep(&mut self) {
         for (name, written) in std::mem::take(self.overlay.get_mut()) {

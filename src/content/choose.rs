@@ -172,6 +172,9 @@ fn strip<'t>(text: &'t [u8], start: &[u8]) -> Option<&'t [u8]> {
 
 /// What a receiver likes: media types it can show and languages its user reads, best first.
 ///
+/// Which media types an app can show is its own affair. The draft recommends CommonMark, `text/html`, `image/jpeg` and
+/// `image/png` beside those that every client receives (C-082).
+///
 /// The media type counts before the language. A part in another language is still better than none (C-038), and a
 /// part that names no language stands between.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,10 @@
 //! A report is what one member claims about messages of one room. It travels as the only part of a MIMI content
 //! message ([`Compose::status`]), or alone where the framing of the application message names its media type.
 //! Never report on a message that is itself a report ([`is_report`]), or two clients answer each other for ever.
+//!
+//! Some statuses concern nobody but the user's own devices: send a report that a message was hidden, deleted or marked
+//! unread to a room that only these are in, and what others may know, to the room of the message (M-007). Messages of
+//! other formats may be reported on too, if their IDs are unique and have 32 octets (M-014).
 
 use super::{
     Body, Compose, Disposition, Draft, DraftPart, Invalid, Message, MessageId, Rule,
@@ -129,7 +133,9 @@ pub fn is_report(message: &Message<'_>) -> bool {
 }
 
 impl<'a> Compose<'a> {
-    /// A status report. Send none that the room's policy forbids (M-010).
+    /// A status report. Send none that the room's policy forbids: ask [`Optionality::decide`] (M-010).
+    ///
+    /// [`Optionality::decide`]: crate::policy::components::Optionality::decide
     #[must_use]
     pub fn status(&self, report: &Report) -> Draft<'a> {
         self.message(

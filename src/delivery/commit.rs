@@ -1,6 +1,6 @@
 //! Commits, in two phases: the application computes the new component data in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openmls_traits::crypto::OpenMlsCrypto;
 
@@ -16,7 +16,7 @@ use super::{
     staged::{self, StagedCommit},
     view::{
         CommittedProposal, Committer, ComponentOperation, Credential, KeyPackageRef, Leaf,
-        LeafIndex, ProposalView, Sender,
+        LeafIndex, ProposalRef, ProposalView, Sender,
     },
 };
 use crate::env::Timestamp;
@@ -152,6 +152,21 @@ impl Group {
         now: Timestamp,
         commit: &[u8],
     ) -> Result<OpenCommit, CommitRefusal> {
+        self.open_commit_without(crypto, now, commit, &BTreeSet::new())
+    }
+
+    /// [`Group::open_commit`], where these pending proposals may be left out: the application lets them lapse with
+    /// this commit.
+    ///
+    /// # Errors
+    /// If it is for another epoch, or wrong in itself.
+    pub fn open_commit_without(
+        &self,
+        crypto: &impl OpenMlsCrypto,
+        now: Timestamp,
+        commit: &[u8],
+        lapsed: &BTreeSet<ProposalRef>,
+    ) -> Result<OpenCommit, CommitRefusal> {
         let frame = read_frame(commit).map_err(|fault| match fault {
             FrameFault::WireFormat => CommitRefusal::WireFormat,
             FrameFault::Malformed(error) => CommitRefusal::Malformed(error),
@@ -174,7 +189,7 @@ impl Group {
             return Err(CommitRefusal::SafeAad);
         }
         let court = Court { context: &self.context, roster: &self.roster, now };
-        let items = self.find(crypto, court, from, raw)?;
+        let items = self.find(crypto, court, from, raw, lapsed)?;
         check_path_presence(raw, &items)?;
         self.check_list(court, &items)?;
         let path = raw

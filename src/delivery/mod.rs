@@ -16,6 +16,17 @@
 //! could merge but one rule forbids, the proposal that nobody could commit, the GroupInfo that nobody could join
 //! with. Proposals that exclude each other are refused or lapse when they are *queued* (Q-79), so that the next
 //! commit can hold all that is pending, and has to.
+//!
+//! # What no server can check
+//!
+//! * Whether the secrets in an UpdatePath, and the `external_pub` in a GroupInfo, are what they should be (D-51, T-014).
+//!   A member that cannot follow a commit says so to its user, and joins again from outside.
+//! * The `membership_tag` of a proposal (D-5C). Members drop such a proposal, so their commits lack it.
+//! * The same of a SelfRemove, which an external joiner has to commit: hub and joiner are then in an epoch that no
+//!   member reaches (D-5D). The members join again from outside; the sender's leaf is gone, and its return refused.
+//!
+//! External commits and the proposals of servers are public messages, so every provider sees who joins and whom a
+//! server removes.
 
 mod admission;
 mod commit;
@@ -41,12 +52,13 @@ use std::{
     sync::Arc,
 };
 
-use openmls_traits::crypto::OpenMlsCrypto;
+use openmls_traits::{crypto::OpenMlsCrypto, types::Ciphersuite};
 
 use self::{
     admission::{Knowledge, Required, admit},
     context::{Context, extension},
     engine::Engine,
+    frame::{Body, RawOrRef, RawProposal, key_package_ref, read_frame},
     group_info::Info,
     propose::Waiting,
     records::Head,
@@ -205,6 +217,12 @@ impl Group {
         &self.context.components
     }
 
+    /// The data of an extension of the GroupContext, verbatim.
+    #[must_use]
+    pub fn extension(&self, kind: u16) -> Option<&[u8]> {
+        self.context.extension(kind)
+    }
+
     /// The servers that may propose, by index.
     #[must_use]
     pub fn external_senders(&self) -> &[ExternalSender] {
@@ -228,6 +246,45 @@ impl Group {
     pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = &ProposalRef> {
         let expired = self.waiting.iter().filter(move |waiting| waiting.is_expired(now));
         expired.map(|waiting| &waiting.pending.reference)
+    }
+
+    /// The first time after `after` that a pending Add's KeyPackage has expired.
+    #[must_use]
+    pub fn next_expiry(&self, after: Timestamp) -> Option<Timestamp> {
+        self.waiting.iter().filter_map(Waiting::expires_at).filter(|at| *at > after).min()
+    }
+
+    /// The names of the KeyPackages that a message of this group adds clients from. Nothing else of the message is
+    /// looked at; of one that is no proposal or commit there are none.
+    #[must_use]
+    pub fn key_packages(&self, crypto: &impl OpenMlsCrypto, message: &[u8]) -> Vec<KeyPackageRef> {
+        let Ok(ciphersuite) = Ciphersuite::try_from(self.context.ciphersuite) else {
+            return Vec::new();
+        };
+        let name = |proposal: &RawProposal| match proposal {
+            RawProposal::Add { key_package, .. } => {
+                key_package_ref(crypto, ciphersuite, key_package)
+            }
+            RawProposal::Update(_)
+            | RawProposal::Remove(_)
+            | RawProposal::ExternalInit
+            | RawProposal::Extensions(_)
+            | RawProposal::AppDataUpdate { .. }
+            | RawProposal::SelfRemove
+            | RawProposal::Refused(_) => None,
+        };
+        match read_frame(message).map(|frame| frame.body) {
+            Ok(Body::Proposal(proposal)) => name(&proposal).into_iter().collect(),
+            Ok(Body::Commit(commit)) => commit
+                .proposals
+                .iter()
+                .filter_map(|proposal| match proposal {
+                    RawOrRef::Value(proposal) => name(proposal),
+                    RawOrRef::Reference(_) => None,
+                })
+                .collect(),
+            Ok(Body::Application) | Err(_) => Vec::new(),
+        }
     }
 
     /// The proposals that the next commit has to contain, in the order they were accepted.

@@ -78,6 +78,12 @@ impl StagedProposals {
         &self.writes
     }
 
+    /// When the first KeyPackage of an Add among them expires.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.added.iter().filter_map(Waiting::expires_at).min()
+    }
+
     /// What becomes pending, in order.
     pub fn added(&self) -> impl Iterator<Item = &Pending> {
         self.added.iter().map(|waiting| &waiting.pending)
@@ -373,9 +379,15 @@ impl Group {
 impl Waiting {
     /// Whether it is an Add of a KeyPackage that is not valid any more: no commit can hold it.
     pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at().is_some_and(|at| at <= now)
+    }
+
+    /// When it can be committed no longer: after the last second of the KeyPackage, if it is an Add.
+    pub(super) fn expires_at(&self) -> Option<Timestamp> {
         match &self.raw {
             RawProposal::Add { leaf, .. } => {
-                leaf.leaf.lifetime.is_some_and(|(_, last)| last < now.seconds())
+                let seconds = |(_, last): (u64, u64)| last.saturating_add(1).saturating_mul(1000);
+                leaf.leaf.lifetime.map(seconds).map(Timestamp)
             }
             RawProposal::Update(_)
             | RawProposal::Remove(_)
@@ -383,7 +395,7 @@ impl Waiting {
             | RawProposal::Extensions(_)
             | RawProposal::AppDataUpdate { .. }
             | RawProposal::SelfRemove
-            | RawProposal::Refused(_) => false,
+            | RawProposal::Refused(_) => None,
         }
     }
 

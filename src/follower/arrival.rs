@@ -37,7 +37,7 @@ impl Draft<'_> {
                             self.advance(place.clone());
                             self.release();
                         }
-                        self.pass_on(&event.kind, &event.bytes);
+                        self.pass_on(event);
                         self.release();
                     }
                 }
@@ -90,8 +90,11 @@ impl Draft<'_> {
             routes.push(reference);
         }
         self.append(&event.bytes, Some(Audience::Only(members, routes)));
-        // It does not say of which epoch it is; the next handshake does.
-        self.head.place = None;
+        // It does not say of which epoch it is. Where its commit was passed on, that one did; else the next handshake
+        // does, for the commits before it may never come here.
+        if self.committed().is_none_or(|at| at < event.timestamp) {
+            self.head.place = None;
+        }
     }
 
     /// Puts an event of a later epoch aside, within bounds.
@@ -111,8 +114,9 @@ impl Draft<'_> {
     }
 
     /// Gives an event that is in its turn, or late, to the members.
-    fn pass_on(&mut self, kind: &Kind, bytes: &[u8]) {
-        match kind {
+    fn pass_on(&mut self, event: &Event) {
+        let bytes = &event.bytes;
+        match &event.kind {
             Kind::Welcome(_) => {}
             Kind::Application(_) => {
                 let withheld = self.members().filter(|(_, it)| self.is_blocked(&it.user));
@@ -126,6 +130,7 @@ impl Draft<'_> {
                 self.admit(commit);
                 self.append(bytes, None);
                 self.advance(place.next());
+                self.committed_at(event.timestamp);
             }
         }
     }
@@ -145,7 +150,7 @@ impl Draft<'_> {
             self.held.insert(number, None);
             // What is held was read before it was put aside.
             if let Some(event) = held.and_then(|held| Event::read(&held.bytes)) {
-                self.pass_on(&event.kind, &event.bytes);
+                self.pass_on(&event);
             }
         }
     }

@@ -11,6 +11,7 @@ use super::{
     state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place, gaps},
 };
 use crate::{
+    env::Timestamp,
     machine::Changes,
     uri::{ClientUri, UserUri},
     wire::KeyPackageRef,
@@ -27,6 +28,7 @@ pub(super) struct Draft<'a> {
     joining: BTreeMap<ClientUri, Option<Joining>>,
     blocked: BTreeMap<UserUri, bool>,
     audiences: BTreeMap<u64, Audience>,
+    committed: Option<Timestamp>,
     pub(super) seen: BTreeSet<Hash>,
     pub(super) missing: Vec<Range<u64>>,
 }
@@ -42,6 +44,7 @@ impl<'a> Draft<'a> {
             joining: BTreeMap::new(),
             blocked: BTreeMap::new(),
             audiences: BTreeMap::new(),
+            committed: room.state.committed,
             seen: BTreeSet::new(),
             missing: Vec::new(),
         }
@@ -107,6 +110,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Blocks the users among the clients' of whom `is_out` says so, and no others.
+    pub(super) fn withhold_from(&mut self, is_out: impl Fn(&UserUri) -> bool) {
+        let members = self.room.state.members.values().map(|it| &it.user);
+        let users: BTreeSet<&UserUri> = members.chain(&self.room.state.blocked).collect();
+        for user in users {
+            if is_out(user) {
+                self.block(user);
+            } else {
+                self.unblock(user);
+            }
+        }
+    }
+
     pub(super) fn unblock(&mut self, user: &UserUri) {
         if self.is_blocked(user) {
             self.blocked.insert(user.clone(), false);
@@ -146,9 +162,19 @@ impl<'a> Draft<'a> {
     }
 
     /// The hub has accepted a commit of a client of ours. An echo may follow, or not.
-    pub(super) fn accepted(&mut self, place: &Place) {
+    pub(super) fn accepted(&mut self, place: &Place, at: Timestamp) {
         self.advance(place.next());
+        self.committed_at(at);
         self.release();
+    }
+
+    /// When the hub has accepted the newest commit that was passed on.
+    pub(super) const fn committed(&self) -> Option<Timestamp> {
+        self.committed
+    }
+
+    pub(super) fn committed_at(&mut self, at: Timestamp) {
+        self.committed = self.committed.max(Some(at));
     }
 
     /// The client whose external commit this is, is a member from here on.
@@ -216,6 +242,9 @@ impl<'a> Draft<'a> {
         edits.extend(self.held.into_iter().map(|(number, it)| Edit::Held(number, it)));
         edits.extend(self.joining.into_iter().map(|(client, it)| Edit::Joining(client, it)));
         edits.extend(self.blocked.into_iter().map(|(user, it)| Edit::Blocked(user, it)));
+        if let Some(at) = self.committed.filter(|at| Some(*at) != self.room.state.committed) {
+            edits.push(Edit::Committed(at));
+        }
         let base = self.room.revision();
         let founding = base == crate::machine::Revision::NONE;
         if founding || self.head != self.room.state.head {

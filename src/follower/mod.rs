@@ -19,8 +19,9 @@
 //! It holds neither the ratchet tree nor the participant list. A client gets events from the Welcome that is routed to
 //! it, or its own accepted external commit, until it says that it is out ([`Room::left`]), and drops what it cannot
 //! use. Events that overtake a client's Welcome go to the other clients only: if a commit is among them, that client
-//! falls behind and joins again from outside. Whom to withhold application messages from, somebody has to say ([`Room::block`]). It verifies no signature:
-//! clients do. A hub or a follower that delays or withholds events is noticed by clients alone (D-28).
+//! falls behind and joins again from outside. Whom to withhold application messages from, somebody has to say: the
+//! hub beside it, which knows ([`Room::withhold_from`]), or a client in the room ([`Room::block`]). It verifies no
+//! signature: clients do. A hub or a follower that delays or withholds events is noticed by clients alone (D-28).
 
 mod arrival;
 mod draft;

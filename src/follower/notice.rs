@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::state::{Hash, Place};
 use crate::{
     codec::{Reader, Wire, decode_exact},
-    env::Limits,
+    env::{Limits, Timestamp},
     error::{DecodeError, Fault},
     wire::{FanoutMessage, KeyPackageRef, PublicMessage, notify::FanoutEvent},
 };
@@ -26,6 +26,8 @@ pub(super) struct Event {
     pub(super) hash: Hash,
     /// The `FanoutMessage`, octet for octet as it came.
     pub(super) bytes: Vec<u8>,
+    /// When the hub has accepted it.
+    pub(super) timestamp: Timestamp,
     pub(super) kind: Kind,
 }
 
@@ -94,7 +96,8 @@ impl Event {
             FanoutEvent::Proposals { first, .. } => Kind::Proposal(place(first)),
             FanoutEvent::Commit { commit, .. } => Kind::Commit(place(commit), digest(commit)),
         };
-        Self { hash: Sha256::digest(bytes).into(), bytes: bytes.to_vec(), kind }
+        let (hash, timestamp) = (Sha256::digest(bytes).into(), message.timestamp);
+        Self { hash, bytes: bytes.to_vec(), timestamp, kind }
     }
 }
 

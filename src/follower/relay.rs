@@ -91,11 +91,11 @@ impl Room {
             UpdateRoomResponse::decode(response).map_err(|error| refuse(error.into()))?;
         let mut draft = Draft::new(self);
         match (response.outcome, &update.commit) {
-            (UpdateOutcome::Success { .. }, Some(commit)) => {
+            (UpdateOutcome::Success { accepted_timestamp }, Some(commit)) => {
                 if update.external.is_some() {
                     draft.join(update.client.clone(), update.user.clone());
                 }
-                draft.accepted(&place(commit));
+                draft.accepted(&place(commit), accepted_timestamp);
             }
             (UpdateOutcome::Success { .. }, None) => {}
             (

@@ -201,6 +201,18 @@ impl Room {
         self.step(staged, changes, actions, ())
     }
 
+    /// Withholds application messages from exactly those users of whom `is_out` says so (P-178): what
+    /// [`Room::block`] and [`Room::unblock`] do, for all users of this provider at once.
+    ///
+    /// The hub's own provider calls it when an update was applied, with what the hub beside it knows:
+    /// `|user| !hub.may_receive(user)`.
+    pub fn withhold_from(&mut self, is_out: impl Fn(&UserUri) -> bool) -> Step<'_, Self, ()> {
+        let mut draft = Draft::new(self);
+        draft.withhold_from(is_out);
+        let (staged, changes, actions) = draft.finish();
+        self.step(staged, changes, actions, ())
+    }
+
     /// Passes on what was held back for too long, and names the epochs that are missing before it; forgets external
     /// commits that nobody answered. Call it when [`Changes::wake_at`] has come.
     pub fn timeout<C, K>(&mut self, env: &Env<'_, C, K>) -> Step<'_, Self, ()> {

@@ -26,6 +26,7 @@ const SEEN: u8 = 0x04;
 const HELD: u8 = 0x05;
 const JOINING: u8 = 0x06;
 const BLOCKED: u8 = 0x07;
+const COMMITTED: u8 = 0x08;
 const EVENT: u8 = Key::BODIES;
 
 /// Octets of a SHA-256.
@@ -124,6 +125,8 @@ pub(super) enum Edit {
     Held(u64, Option<Held>),
     Joining(ClientUri, Option<Joining>),
     Blocked(UserUri, bool),
+    /// When the hub has accepted the newest commit that was passed on.
+    Committed(Timestamp),
     /// The body of an event; nothing in memory.
     Event(u64, Option<Vec<u8>>),
 }
@@ -153,6 +156,7 @@ impl Edit {
             Self::Blocked(user, blocked) => {
                 (Key::new(BLOCKED).bytes(user.as_bytes()), blocked.then(|| encode(&())))
             }
+            Self::Committed(at) => (Key::new(COMMITTED), Some(encode(at))),
             Self::Event(number, bytes) => (event_key(*number), bytes.clone()),
         }
     }
@@ -169,6 +173,7 @@ pub(super) struct State {
     pub(super) held: BTreeMap<u64, Held>,
     pub(super) joining: BTreeMap<ClientUri, Joining>,
     pub(super) blocked: BTreeSet<UserUri>,
+    pub(super) committed: Option<Timestamp>,
     seen_hashes: BTreeSet<Hash>,
 }
 
@@ -194,6 +199,7 @@ impl State {
             held: BTreeMap::new(),
             joining: BTreeMap::new(),
             blocked: BTreeSet::new(),
+            committed: None,
             seen_hashes: BTreeSet::new(),
         }
     }
@@ -248,6 +254,7 @@ impl State {
             Edit::Blocked(user, false) => {
                 self.blocked.remove(&user);
             }
+            Edit::Committed(at) => self.committed = Some(at),
             Edit::Event(..) => {}
         }
     }
@@ -281,6 +288,9 @@ impl State {
             let user = UserUri::parse(key.fields());
             let user = user.map_err(|_| RestoreError::Corrupt("blocked user"))?;
             state.settle(Edit::Blocked(user, true));
+        }
+        if let Some(value) = records.single(COMMITTED) {
+            state.settle(Edit::Committed(decode("commit", value)?));
         }
         Ok(state)
     }

@@ -43,7 +43,26 @@ pub struct Incoming<'a> {
     pub call: Call,
     /// The body, for the machine to read.
     pub body: &'a [u8],
+    requester: Option<UserUri>,
     route: Option<Route>,
+}
+
+impl Incoming<'_> {
+    /// The user in whose name the request is made, where its head says it: nothing has been verified yet.
+    #[must_use]
+    pub const fn requester(&self) -> Option<&UserUri> {
+        self.requester.as_ref()
+    }
+
+    /// The endpoint, for [`Pace::take`](crate::provider::pace::Pace::take): the gateway counts as a download, the
+    /// directory as nothing.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        match (&self.route, &self.call) {
+            (Some(route), _) => Some(route.endpoint()),
+            (None, call) => (*call == Call::Gateway).then_some(Endpoint::ProxyDownload),
+        }
+    }
 }
 
 /// Who takes a request. Where there is no such room or user, answer [`Server::unknown`].
@@ -78,10 +97,15 @@ pub enum Call {
     UpdateConsent(UserUri),
     /// [`provider::query::Lookup::open`](crate::provider::query::Lookup::open): a search among our users.
     IdentifierQuery,
-    /// The report is for the hub of this room.
+    /// [`hub::Room::report_abuse`](crate::hub::Room::report_abuse), then [`Reply::Received`](super::Reply::Received).
     ReportAbuse(RoomUri),
-    /// A download for the peer. The URL is whatever the peer says.
+    /// A download for the peer: [`download::Proxy::open`](crate::download::Proxy::open). The URL is whatever the peer
+    /// says.
     ProxyDownload(HttpsUrl),
+    /// Answer with the keys of the gateway for Oblivious HTTP.
+    GatewayKeys,
+    /// A sealed request for that gateway, by the relay of the peer.
+    Gateway,
 }
 
 impl Server {
@@ -106,25 +130,38 @@ impl Server {
             return Err(refuse(StatusCode::FORBIDDEN));
         }
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let route = match self.routes.find(&host, path) {
-            Ok(Found::Directory) => None,
-            Ok(Found::Endpoint(route)) => Some(route),
+        let found = match self.routes.find(&host, path) {
+            Ok(found) => found,
             Err(RouteFault::Host) => return Err(refuse(StatusCode::MISDIRECTED_REQUEST)),
             Err(RouteFault::Path) => return Err(refuse(StatusCode::NOT_FOUND)),
             Err(RouteFault::Value(_)) => return Err(bad()),
         };
-        check_form(request, method(route.as_ref().map(Route::endpoint)))?;
+        match &found {
+            Found::Directory => check_form(request, &[method(None)])?,
+            Found::Gateway => check_form(request, &[Method::GET, Method::POST])?,
+            Found::Endpoint(route) => check_form(request, &[method(Some(route.endpoint()))])?,
+        }
         let body = request.body().as_ref();
         if body.len() > self.limits.body {
             return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        let Some(route) = route else {
-            let (peer, call) = (Peer::Server(peer), Call::Directory);
-            return Ok(Incoming { peer, call, body, route: None });
+        let mut requester = None;
+        let (call, route) = match found {
+            Found::Directory => (Call::Directory, None),
+            // The keys are for everybody, the gateway is for those who may download (P-250).
+            Found::Gateway if request.method() == Method::GET => (Call::GatewayKeys, None),
+            Found::Gateway if !self.peering.admits(&peer, Endpoint::ProxyDownload) => {
+                return Err(refuse(StatusCode::FORBIDDEN));
+            }
+            Found::Gateway => (Call::Gateway, None),
+            Found::Endpoint(route) => {
+                let call = self.call(&peer, &route, body, &mut requester)?;
+                (call, Some(route))
+            }
         };
-        let call = self.call(&peer, &route, body)?;
-        let admitted = self.peering.admits(&peer, route.endpoint());
-        let incoming = Incoming { peer: Peer::Server(peer), call, body, route: Some(route) };
+        let admitted =
+            route.as_ref().is_none_or(|route| self.peering.admits(&peer, route.endpoint()));
+        let incoming = Incoming { peer: Peer::Server(peer), call, body, requester, route };
         if admitted { Ok(incoming) } else { Err(Box::new(self.unknown(env, &incoming))) }
     }
 
@@ -150,8 +187,14 @@ impl Server {
         reply::with_body(JSON, self.routes.directory().write())
     }
 
-    /// Who takes a request, by its path and the head of its body (D-73).
-    fn call(&self, peer: &Domain, route: &Route, body: &[u8]) -> Result<Call, Refusal> {
+    /// Who takes a request, by its path and the head of its body (D-73), which may say in whose name it is made.
+    fn call(
+        &self,
+        peer: &Domain,
+        route: &Route,
+        body: &[u8],
+        requester: &mut Option<UserUri>,
+    ) -> Result<Call, Refusal> {
         let ours = |host: &str| host == self.routes.provider().as_str();
         let theirs = |host: &str| host == peer.as_str();
         let forbidden = || refuse(StatusCode::FORBIDDEN);
@@ -169,6 +212,7 @@ impl Server {
                 }
                 // a user asks through its provider, which asks the hub, which asks the target's provider.
                 let target = target.clone();
+                *requester = Some(head.requester.clone());
                 match head.room {
                     Some(room) if ours(room.host()) && theirs(head.requester.host()) => {
                         Call::KeyMaterialForRoom { room, target }
@@ -199,6 +243,7 @@ impl Server {
                 if !ours(head.target.host()) || !theirs(head.requester.host()) {
                     return Err(forbidden());
                 }
+                *requester = Some(head.requester);
                 Call::RequestConsent(head.target)
             }
             Route::UpdateConsent(addressee) => {
@@ -211,6 +256,7 @@ impl Server {
                 if !ours(head.requester.host()) || !theirs(head.target.host()) {
                     return Err(forbidden());
                 }
+                *requester = Some(head.target);
                 Call::UpdateConsent(head.requester)
             }
             Route::IdentifierQuery(_) => Call::IdentifierQuery,
@@ -282,11 +328,12 @@ pub(super) const fn method(endpoint: Option<Endpoint>) -> Method {
     }
 }
 
-/// The method, and that the body is the octets that it seems to be. Its media type says nothing.
-fn check_form<B>(request: &Request<B>, expected: Method) -> Result<(), Refusal> {
-    if request.method() != expected {
+/// One of the methods, and that the body is the octets that it seems to be. Its media type says nothing.
+fn check_form<B>(request: &Request<B>, methods: &[Method]) -> Result<(), Refusal> {
+    if !methods.contains(request.method()) {
         let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED);
-        if let Ok(allow) = HeaderValue::from_str(expected.as_str()) {
+        let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
             refusal.headers_mut().insert(ALLOW, allow);
         }
         return Err(refusal);

@@ -57,6 +57,12 @@
 //! | path | what the directory says, in its one encoding | P-060, P-063, Q-01 |
 //! | body | agrees with the path | P-073, D-73 |
 //!
+//! # Who vouches for what
+//!
+//! A connection shows which provider sends, hop by hop. The protocol has no signature of the provider where something
+//! started, so a follower believes its hub about the others, and a hub each follower about its own users, but for what
+//! MLS signs.
+//!
 //! # Status codes
 //!
 //! Whether an endpoint says yes or no is in the body of its response, with status 200. A status says the rest:
@@ -66,19 +72,34 @@
 //! | 200 | see the body |
 //! | 201 | received; no body (`notify`, both consents, `reportAbuse`; Q-110) |
 //! | 400 | what came cannot be read, or contradicts itself |
-//! | 403 | not from whom it should come |
+//! | 403 | not from whom it should come; nothing that is downloaded for others |
 //! | 404 | no such endpoint, or no such room and no reason to hide that |
 //! | 405, 413, 415, 421 | another method, too long, encoded, for another host |
 //! | 429, 503 | later; perhaps `Retry-After` |
+//! | 502, 504 | a download, and the host of the asset answers with something else, or not in time |
+//!
+//! # Who asks too often
+//!
+//! Between [`Server::accept`] and the machine, ask [`Pace::take`](crate::provider::pace::Pace::take), with
+//! [`Incoming::requester`] and [`Incoming::endpoint`]; [`Reply::too_many`] is the answer to who may not.
+//!
+//! # Downloads
+//!
+//! [`Call::ProxyDownload`] and [`Call::Gateway`] are for [`download::Proxy`](crate::download::Proxy), which says what
+//! to fetch; [`fetch`] makes the request to the host of the asset, and [`asset`] the response to the peer.
 
 mod accept;
+mod download;
 mod head;
 mod outgoing;
 mod reply;
 mod retry;
 
+#[cfg(feature = "ohttp")]
+pub use self::download::oblivious;
 pub use self::{
     accept::{Call, Incoming, Refusal, Server, host},
+    download::{asset, asset_head, downloaded, fetch, fetched},
     outgoing::{Answer, AnswerFault, answer, directory, request, request_directory},
     reply::{Reply, respond},
 };

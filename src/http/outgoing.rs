@@ -1,7 +1,7 @@
 //! A request to another provider, and what came back.
 
 use http::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_TYPE, FROM, HOST, RETRY_AFTER},
 };
 use thiserror::Error;
@@ -11,7 +11,7 @@ use crate::{
     codec::Wire,
     env::{Limits, Timestamp},
     error::DecodeError,
-    provider::directory::{Directory, DirectoryFault, Endpoint, Route, TemplateFault, Unreachable},
+    provider::directory::{Directory, DirectoryFault, Route, TemplateFault, Unreachable},
     uri::Domain,
 };
 
@@ -29,7 +29,8 @@ pub fn request<B>(
     body: B,
 ) -> Result<Request<B>, Unreachable> {
     let url = to.url(route)?;
-    build(from, Some(route.endpoint()), &url, body)
+    let media_type = (method(Some(route.endpoint())) == Method::POST).then_some(OCTETS);
+    build(from, media_type, &url, body)
         .map_err(|_| Unreachable::Template(route.endpoint(), TemplateFault::Path))
 }
 
@@ -40,23 +41,23 @@ pub fn request_directory(from: &Domain, of: &Domain) -> Request<Vec<u8>> {
     build(from, None, &url, Vec::new()).expect("a domain and this path are a URL")
 }
 
-fn build<B>(
+/// A POST with a body of this media type, or a GET if there is none.
+pub(super) fn build<B>(
     from: &Domain,
-    endpoint: Option<Endpoint>,
+    media_type: Option<&'static str>,
     url: &str,
     body: B,
 ) -> Result<Request<B>, http::Error> {
     let uri = http::Uri::try_from(url)?;
     // P-032: as it is in the URL.
     let host = uri.authority().map_or("", |authority| authority.as_str()).to_owned();
-    let method = method(endpoint);
     let mut request = Request::builder()
-        .method(&method)
+        .method(if media_type.is_some() { Method::POST } else { Method::GET })
         .header(HOST, host)
         .header(FROM, format!("{LOCAL_PART}{from}"))
         .uri(uri);
-    if method == http::Method::POST {
-        request = request.header(CONTENT_TYPE, OCTETS);
+    if let Some(media_type) = media_type {
+        request = request.header(CONTENT_TYPE, media_type);
     }
     request.body(body)
 }
@@ -93,6 +94,9 @@ pub enum AnswerFault {
     /// The body is not the response of the endpoint.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
+    /// The body is no sealed response of a gateway.
+    #[error("no sealed response")]
+    NotSealed,
     /// The body is no directory.
     #[error(transparent)]
     Directory(#[from] DirectoryFault),

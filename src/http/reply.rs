@@ -8,6 +8,7 @@ use http::{
 use super::OCTETS;
 use crate::{
     codec::Wire,
+    download::ProxyRefusal,
     follower,
     hub::{self, KeysClaimedRefusal, SubmitRefusal, UpdateRefusal},
     provider::{ClaimAnswer, ClaimRefusal, ConsentRefusal, query::QueryRefusal},
@@ -60,6 +61,7 @@ impl<T: Wire> From<hub::Answer<T>> for Reply {
         match answer {
             hub::Answer::Response(response) => Self::from(&response),
             hub::Answer::Status(status) => Self::status(status),
+            hub::Answer::Later { retry_after } => Self::too_many(retry_after),
         }
     }
 }
@@ -76,13 +78,23 @@ impl From<hub::Refusal<SubmitRefusal>> for Reply {
     }
 }
 
+impl From<hub::Refusal<hub::ReportRefusal>> for Reply {
+    fn from(refusal: hub::Refusal<hub::ReportRefusal>) -> Self {
+        match refusal.reason.status() {
+            201 => Self::Received,
+            status => Self::Status { status, retry_after: refusal.reason.retry_after() },
+        }
+    }
+}
+
 /// Key material that does not pass: for who asks if it is the request, for who answered if it is the response.
 impl From<hub::Refusal<KeysClaimedRefusal>> for Reply {
     fn from(refusal: hub::Refusal<KeysClaimedRefusal>) -> Self {
         Self::status(match refusal.reason {
             KeysClaimedRefusal::Peer
             | KeysClaimedRefusal::Room
-            | KeysClaimedRefusal::NotAParticipant => 403,
+            | KeysClaimedRefusal::NotAParticipant
+            | KeysClaimedRefusal::Ended => 403,
             KeysClaimedRefusal::Repeated | KeysClaimedRefusal::KeyPackage(_) => 502,
             KeysClaimedRefusal::TooMany(_) => 429,
         })
@@ -125,6 +137,13 @@ impl From<follower::Refusal> for Reply {
 impl From<follower::Fault> for Reply {
     fn from(fault: follower::Fault) -> Self {
         Self::status(fault.status())
+    }
+}
+
+/// A download that is refused, or that breaks off before anything of it was passed on.
+impl From<ProxyRefusal> for Reply {
+    fn from(refusal: ProxyRefusal) -> Self {
+        Self::Status { status: refusal.status(), retry_after: refusal.retry_after() }
     }
 }
 

@@ -39,8 +39,6 @@ pub(super) struct Answer {
     pub(super) request: Hash,
     /// The octets of the reply.
     pub(super) reply: Vec<u8>,
-    /// Of a submitted message: its epoch and the hash of its ciphertext, which nobody else may submit.
-    pub(super) message: Option<(u64, Hash)>,
 }
 
 /// All kept answers, oldest first.
@@ -48,33 +46,23 @@ pub(super) struct Answer {
 pub(super) struct Answered {
     answers: BTreeMap<u64, Answer>,
     by_request: BTreeMap<Hash, u64>,
-    by_message: BTreeMap<Hash, u64>,
 }
 
 impl Answered {
     pub(super) fn insert(&mut self, number: u64, answer: Answer) {
         self.by_request.insert(answer.request, number);
-        self.by_message.extend(answer.message.map(|(_, hash)| (hash, number)));
         self.answers.insert(number, answer);
     }
 
     pub(super) fn remove(&mut self, number: u64) {
         if let Some(answer) = self.answers.remove(&number) {
             self.by_request.remove(&answer.request);
-            if let Some((_, hash)) = answer.message {
-                self.by_message.remove(&hash);
-            }
         }
     }
 
     /// The first answer to a request, if it is still kept.
     pub(super) fn find(&self, request: &Hash) -> Option<&Answer> {
         self.answers.get(self.by_request.get(request)?)
-    }
-
-    /// Whether this ciphertext has been submitted, by whomever.
-    pub(super) fn has_message(&self, hash: &Hash) -> bool {
-        self.by_message.contains_key(hash)
     }
 
     /// The numbers of the answers that are too old.
@@ -96,6 +84,10 @@ impl Answered {
             .find(|until| *until > after)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
     pub(super) fn next_number(&self) -> u64 {
         self.answers.last_key_value().map_or(0, |(number, _)| number + 1)
     }
@@ -106,12 +98,7 @@ mod tests {
     use super::*;
 
     fn answer(at: u64, name: u8) -> Answer {
-        Answer {
-            at: Timestamp(at),
-            request: [name; 32],
-            reply: vec![name],
-            message: Some((0, [name + 100; 32])),
-        }
+        Answer { at: Timestamp(at), request: [name; 32], reply: vec![name] }
     }
 
     #[test]
@@ -123,7 +110,6 @@ mod tests {
             answered.insert(answered.next_number(), answer(at, name));
         }
         assert_eq!(answered.find(&[2; 32]).map(|answer| answer.reply.as_slice()), Some(&[2][..]));
-        assert!(answered.has_message(&[102; 32]));
         assert_eq!(
             answered.surplus(&limits).collect::<Vec<_>>(),
             [0],
@@ -136,7 +122,6 @@ mod tests {
         );
         answered.remove(1);
         assert_eq!(answered.find(&[2; 32]), None);
-        assert!(!answered.has_message(&[102; 32]));
         assert_eq!(answered.next_expiry(Timestamp(0), &limits), Some(Timestamp(1000)));
         assert_eq!(answered.next_expiry(Timestamp(1000), &limits), Some(Timestamp(1020)));
     }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Action,
+    Action, abuse,
     answered::Answer,
+    codes,
     log::{Cursor, Event},
+    messages::Sent,
     record::{self, Head, Record},
     room::Room,
 };
@@ -21,6 +23,10 @@ enum Gone {
     Answer(u64),
     Claim(Vec<u8>),
     Joiner(Vec<u8>),
+    Sent(u64),
+    Reported(Vec<u8>),
+    Asked(Vec<u8>),
+    Code(Vec<u8>),
 }
 
 /// Changes of the hub's own records. The head is a copy that is written back if it changed.
@@ -32,6 +38,7 @@ pub(super) struct Draft {
     gone: Vec<Gone>,
     cursors: BTreeMap<Domain, Cursor>,
     events: Vec<(u64, Option<Vec<u8>>)>,
+    reports: Vec<(u64, Option<Vec<u8>>)>,
     notify: BTreeSet<Domain>,
 }
 
@@ -44,6 +51,7 @@ impl Draft {
             gone: Vec::new(),
             cursors: BTreeMap::new(),
             events: Vec::new(),
+            reports: Vec::new(),
             notify: BTreeSet::new(),
         }
     }
@@ -99,6 +107,26 @@ impl Draft {
         self.put.push(Record::Answer(room.answered.next_number(), answer));
     }
 
+    /// Remembers a message that is accepted, and forgets others for it.
+    pub(super) fn sent(&mut self, room: &Room, sent: Sent) {
+        let gone = room.messages.surplus(room.oldest_epoch(), &room.limits);
+        self.gone.extend(gone.map(Gone::Sent));
+        self.put.push(Record::Sent(room.messages.next_number(), sent));
+    }
+
+    /// The body of a report: stored, or deleted.
+    pub(super) fn report(&mut self, number: u64, body: Option<Vec<u8>>) {
+        self.reports.push((number, body));
+    }
+
+    pub(super) fn forget_reported(&mut self, name: Vec<u8>) {
+        self.gone.push(Gone::Reported(name));
+    }
+
+    pub(super) fn forget_asked(&mut self, name: Vec<u8>) {
+        self.gone.push(Gone::Asked(name));
+    }
+
     pub(super) fn forget_claim(&mut self, reference: Vec<u8>) {
         self.gone.push(Gone::Claim(reference));
     }
@@ -107,11 +135,23 @@ impl Draft {
         self.gone.push(Gone::Joiner(signature_key));
     }
 
+    pub(super) fn forget_code(&mut self, name: Vec<u8>) {
+        self.gone.push(Gone::Code(name));
+    }
+
+    /// How many codes are put here.
+    pub(super) fn codes_put(&self) -> usize {
+        self.put.iter().filter(|record| matches!(record, Record::Code(..))).count()
+    }
+
     /// Everything whose time is over goes.
     pub(super) fn expire(&mut self, room: &Room, now: Timestamp) {
         self.gone.extend(room.answered.expired(now, &room.limits).map(Gone::Answer));
         self.gone.extend(room.claims.expired(now).cloned().map(Gone::Claim));
         self.gone.extend(room.joiners.expired(now).cloned().map(Gone::Joiner));
+        self.gone.extend(room.reported.expired(now).cloned().map(Gone::Reported));
+        self.gone.extend(room.asked.expired(now).cloned().map(Gone::Asked));
+        self.gone.extend(room.codes.expired(now).cloned().map(Gone::Code));
     }
 
     /// The bodies that nobody waits for any more go, now that cursors have moved.
@@ -132,6 +172,10 @@ impl Draft {
                 Gone::Answer(number) => record::answer_key(*number),
                 Gone::Claim(reference) => record::claim_key(reference),
                 Gone::Joiner(signature_key) => record::joiner_key(signature_key),
+                Gone::Sent(number) => record::sent_key(*number),
+                Gone::Reported(name) => record::reported_key(name),
+                Gone::Asked(name) => record::asked_key(name),
+                Gone::Code(name) => record::code_key(name),
             };
             writes.insert(key, None);
         }
@@ -140,6 +184,9 @@ impl Draft {
             self.cursors.iter().map(|(provider, cursor)| record::write_cursor(provider, cursor)),
         );
         writes.extend(self.events.drain(..).map(|(number, body)| (Event::key(number), body)));
+        writes.extend(
+            self.reports.drain(..).map(|(number, body)| (abuse::Report::key(number), body)),
+        );
         if self.head != self.head_before {
             writes.extend([record::write_head(&self.head)]);
         }
@@ -169,8 +216,17 @@ impl Draft {
     pub(super) fn wake_at(&self, limits: &Limits) -> Option<Timestamp> {
         let put = self.put.iter().filter_map(|record| match record {
             Record::Answer(_, answer) => Some(answer.at.plus(limits.answered_for)),
-            Record::Claim(_, _, until) | Record::Joiner(_, _, until) => Some(*until),
-            Record::Head(_) | Record::Cursor(..) => None,
+            Record::Claim(_, _, until)
+            | Record::Joiner(_, _, until)
+            | Record::Reported(_, until)
+            | Record::Asked(_, _, until) => Some(*until),
+            Record::Code(_, _, until) => codes::wakes(*until),
+            Record::Head(_)
+            | Record::Cursor(..)
+            | Record::Sent(..)
+            | Record::Past(_)
+            | Record::Desk(_)
+            | Record::Tombstone(_) => None,
         });
         put.chain(self.cursors.values().filter_map(|cursor| cursor.retry_at)).min()
     }
@@ -182,6 +238,10 @@ impl Draft {
                 Gone::Answer(number) => room.answered.remove(number),
                 Gone::Claim(reference) => room.claims.remove(&reference),
                 Gone::Joiner(signature_key) => room.joiners.remove(&signature_key),
+                Gone::Sent(number) => room.messages.remove(number),
+                Gone::Reported(name) => room.reported.remove(&name),
+                Gone::Asked(name) => room.asked.remove(&name),
+                Gone::Code(name) => room.codes.remove(&name),
             }
         }
         for record in self.put {

@@ -24,6 +24,15 @@ pub(super) struct Claim {
 pub(super) struct Joiner {
     /// Whose client it is, by the credential in the request.
     pub(super) user: UserUri,
+    /// The name of the joining code that is bound to its key.
+    pub(super) code: Option<Vec<u8>>,
+}
+
+/// A GroupInfo request that was answered, to know it when it comes again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Asked {
+    /// When it came first.
+    pub(super) at: Timestamp,
 }
 
 /// Entries by name, each until its time is over.
@@ -57,6 +66,12 @@ impl<T> Expiring<T> {
         self.entries.get(name).filter(|(_, until)| now < *until).map(|(value, _)| value)
     }
 
+    /// All entries, those with the least time left first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Vec<u8>, &T)> {
+        let value = |name| self.entries.get(name).map(|(value, _)| (name, value));
+        self.by_time.iter().filter_map(move |(_, name)| value(name))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -66,9 +81,16 @@ impl<T> Expiring<T> {
         self.by_time.iter().take_while(move |(until, _)| *until <= now).map(|(_, name)| name)
     }
 
-    /// The names to forget for one more to have room: those with the least time left.
-    pub(super) fn surplus(&self, limit: usize) -> impl Iterator<Item = &Vec<u8>> {
-        let excess = (self.len() + 1).saturating_sub(limit);
+    /// How many entries have a name that begins so, and still time.
+    pub(super) fn count(&self, beginning: &[u8], now: Timestamp) -> usize {
+        let from = self.entries.range(beginning.to_vec()..);
+        let named = from.take_while(|(name, _)| name.starts_with(beginning));
+        named.filter(|(_, (_, until))| now < *until).count()
+    }
+
+    /// The names to forget for so many more to have room: those with the least time left.
+    pub(super) fn surplus(&self, limit: usize, more: usize) -> impl Iterator<Item = &Vec<u8>> {
+        let excess = self.len().saturating_add(more).saturating_sub(limit);
         self.by_time.iter().take(excess).map(|(_, name)| name)
     }
 
@@ -89,9 +111,12 @@ mod tests {
         table.insert(vec![2], "two", Timestamp(20));
         assert_eq!(table.find(&[2], Timestamp(19)), Some(&"two"));
         assert_eq!(table.find(&[2], Timestamp(20)), None);
-        assert_eq!(table.surplus(3).count(), 0);
+        assert_eq!(table.surplus(3, 1).count(), 0);
+        assert_eq!(table.count(&[2], Timestamp(19)), 1);
+        assert_eq!(table.count(&[2], Timestamp(20)), 0);
+        assert_eq!(table.count(&[], Timestamp(0)), 2);
         assert_eq!(
-            table.surplus(2).collect::<Vec<_>>(),
+            table.surplus(2, 1).collect::<Vec<_>>(),
             [&vec![2]],
             "a third one pushes out the one with least time"
         );

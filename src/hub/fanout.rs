@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, ops::Range};
 
 use super::{Keys, Room, draft::Draft, room::Change};
 use crate::{
-    env::{Crypto, Env},
+    delivery::ProposalRef,
+    env::{Crypto, Env, Timestamp},
     machine::Step,
     policy,
-    uri::Domain,
+    uri::{Domain, UserUri},
 };
 
 impl Room {
@@ -31,6 +32,13 @@ impl Room {
             hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect();
         self.audience = Some(audience.clone());
         audience
+    }
+
+    /// Whether application messages go to this user's clients. A provider that follows the room beside its hub asks for
+    /// its own users (P-178): [`follower::Room::withhold_from`](crate::follower::Room::withhold_from).
+    #[must_use]
+    pub fn may_receive(&self, user: &UserUri) -> bool {
+        !self.is_blocked(user) && policy::may_receive(self.effective(), user)
     }
 
     /// A provider has taken over everything up to event `through`, that number included: its endpoint has answered
@@ -65,7 +73,7 @@ impl Room {
             return self.unchanged(());
         }
         let mut draft = Draft::new(&self.head);
-        draft.cursor(self, provider).failed(env.now, retry_after);
+        draft.cursor(self, provider).failed(env.now, retry_after, &self.limits);
         self.step(draft, Change::None, ())
     }
 
@@ -115,6 +123,17 @@ impl Room {
             draft.cursor(self, &provider).retry_at = None;
             draft.notify(&provider);
         }
-        self.step_at(env.now, draft, Change::None, ())
+        let change = self.lapse_of_expired(env.now);
+        self.step_at(env.now, draft, change, ())
+    }
+
+    /// Adds whose KeyPackage has expired wait no longer: no commit can hold them.
+    fn lapse_of_expired(&self, now: Timestamp) -> Change {
+        let gone: BTreeSet<ProposalRef> = self.group.expired(now).cloned().collect();
+        let effective = (!gone.is_empty()).then(|| self.effective_without(&gone).ok()).flatten();
+        effective.map_or(Change::None, |effective| {
+            let names: Vec<ProposalRef> = gone.into_iter().collect();
+            Change::Lapse(Box::new(self.group.stage_lapse(&names)), Box::new(effective))
+        })
     }
 }

@@ -1,17 +1,24 @@
 //! What an external commit needs (protocol, section 5.6): for a new client of a participant, and for whoever else may
 //! join, with nobody online (P-021, P-180).
 
+use sha2::{Digest, Sha256};
+
 use super::{
-    GroupInfoRefusal, Keys, Refusal, Room, draft::Draft, expiring::Joiner, proposed,
-    record::Record, room::Change,
+    GroupInfoRefusal, JoinAttempt, Keys, Refusal, Room,
+    codes::WayIn,
+    draft::Draft,
+    expiring::{Asked, Joiner},
+    floods::Door,
+    proposed,
+    record::Record,
+    room::Change,
 };
 use crate::{
     codec::Wire,
     delivery::Credential,
-    env::{Crypto, Env, Peer},
+    env::{Crypto, Env, Peer, Timestamp},
     error::Misuse,
     machine::Step,
-    policy::{self, Claims},
     uri::{ProviderUri, UserUri},
     wire::{
         CipherSuite, ExternalSender, GroupInfo, GroupInfoAnswer, GroupInfoRatchetTree,
@@ -20,9 +27,22 @@ use crate::{
     },
 };
 
+/// How a request for the GroupInfo goes on.
+#[derive(Debug)]
+#[must_use = "whoever asked waits for the answer"]
+pub enum GroupInfoStep<'r> {
+    /// With an answer.
+    Answered(Step<'r, Room, GroupInfoResponse>),
+    /// With a question about its joining code, which the room does not know: the hub's operator may.
+    Asks(JoinAttempt),
+}
+
 impl Room {
     /// Gives the GroupInfo, the ratchet tree and what waits to somebody who may join, sealed to the key in the
     /// request, and remembers who asked: the external commit has to come from the same one (P-182).
+    ///
+    /// A joining code has to be one that the room knows (P-183); where codes are kept elsewhere too, call
+    /// [`Room::ask_group_info`].
     ///
     /// # Errors
     /// If the request or its maker will not do; [`GroupInfoRefusal::answer`] is what to reply.
@@ -32,20 +52,60 @@ impl Room {
         peer: &Peer,
         body: &[u8],
     ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
+        match self.ask_group_info(env, peer, body)? {
+            GroupInfoStep::Answered(step) => Ok(step),
+            GroupInfoStep::Asks(attempt) => Err(attempt.refuse()),
+        }
+    }
+
+    /// The same, asking about a joining code that the room does not know instead of refusing it.
+    ///
+    /// # Errors
+    /// If the request or its maker will not do; [`GroupInfoRefusal::answer`] is what to reply.
+    pub fn ask_group_info<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        body: &[u8],
+    ) -> Result<GroupInfoStep<'_>, Refusal<GroupInfoRefusal>> {
         if body.len() > self.limits.body {
             return Err(self.refuse(GroupInfoRefusal::TooLarge(self.limits.body)));
         }
         let request = GroupInfoRequest::decode(body).map_err(|error| self.refuse(error))?;
-        let user =
+        let claimed = proposed::user(&Credential::from(&request.requesting_credential)).ok();
+        self.admit(env.now, Door::GroupInfo, peer, claimed.as_ref())
+            .map_err(|retry_after| self.refuse(GroupInfoRefusal::TooMany { retry_after }))?;
+        let (user, way) =
             self.may_have_group_info(env, peer, &request).map_err(|reason| self.refuse(reason))?;
-        let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
+        let code = match way {
+            WayIn::Free => None,
+            WayIn::Code(name) => Some(name),
+            WayIn::Unknown(code) => {
+                let attempt = JoinAttempt::new(self, peer.clone(), request, user, code);
+                return Ok(GroupInfoStep::Asks(attempt));
+            }
+        };
+        let draft = Draft::new(&self.head);
+        self.give_group_info(env, request, Joiner { user, code }, draft)
+            .map(GroupInfoStep::Answered)
+    }
 
-        let mut draft = Draft::new(&self.head);
-        for name in self.joiners.surplus(self.limits.joiners) {
+    /// Gives the GroupInfo to somebody who may have it, and remembers who that is.
+    pub(super) fn give_group_info<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        request: GroupInfoRequest,
+        joiner: Joiner,
+        mut draft: Draft,
+    ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
+        let since =
+            self.first_asked(env.now, &request, &mut draft).map_err(|it| self.refuse(it))?;
+        let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
+        for name in self.joiners.surplus(self.limits.joiners, 1) {
             draft.forget_joiner(name.clone());
         }
-        let until = env.now.plus(self.limits.joiner_for);
-        draft.put(Record::Joiner(request.requesting_signature_key, Joiner { user }, until));
+        let until = since.plus(self.limits.joiner_for);
+        draft.put(Record::Joiner(request.requesting_signature_key, joiner, until));
         let response = GroupInfoResponse {
             room: self.head.room.clone(),
             answer: GroupInfoAnswer::Success(sealed),
@@ -53,13 +113,37 @@ impl Room {
         Ok(self.step(draft, Change::None, response))
     }
 
-    /// Who asks, if they may know (P-023, P-181, P-184, P-185).
-    fn may_have_group_info<C: Crypto>(
+    /// When this request came first. While its joiner is waited for it may come again, for its answer may have been lost,
+    /// but that buys no more time; later it is a replay. Nothing in a request says when or for which room it was
+    /// made.
+    fn first_asked(
+        &self,
+        now: Timestamp,
+        request: &GroupInfoRequest,
+        draft: &mut Draft,
+    ) -> Result<Timestamp, GroupInfoRefusal> {
+        let name = Sha256::digest(request.encode()).to_vec();
+        if let Some(asked) = self.asked.find(&name, now) {
+            let waited = asked.at.plus(self.limits.joiner_for) <= now;
+            return if waited { Err(GroupInfoRefusal::Replayed) } else { Ok(asked.at) };
+        }
+        for name in self.asked.surplus(self.limits.replays, 1) {
+            draft.forget_asked(name.clone());
+        }
+        draft.put(Record::Asked(name, Asked { at: now }, now.plus(self.limits.replays_for)));
+        Ok(now)
+    }
+
+    /// Who asks, if they may know, and how they may come in (P-023, P-181, P-183, P-184, P-185).
+    pub(super) fn may_have_group_info<C: Crypto>(
         &self,
         env: &Env<'_, C, Keys>,
         peer: &Peer,
         request: &GroupInfoRequest,
-    ) -> Result<UserUri, GroupInfoRefusal> {
+    ) -> Result<(UserUri, WayIn), GroupInfoRefusal> {
+        if self.tombstone().is_some() {
+            return Err(GroupInfoRefusal::Ended);
+        }
         let suite = request.cipher_suite.known().ok_or(GroupInfoRefusal::Ciphersuite)?;
         env.crypto.supports(suite).map_err(|_| GroupInfoRefusal::Ciphersuite)?;
         let user = proposed::user(&Credential::from(&request.requesting_credential))?;
@@ -69,13 +153,11 @@ impl Room {
         if self.is_blocked(&user) {
             return Err(GroupInfoRefusal::Blocked);
         }
-        if !policy::may_be_given_group_info(self.effective(), &user, Claims::BASIC, false) {
-            return Err(GroupInfoRefusal::NotAuthorized);
-        }
+        let way = self.way_in(&user, request.joining_code.as_deref(), env.now)?;
         if !request.verify(env.crypto) {
             return Err(GroupInfoRefusal::Signature);
         }
-        Ok(user)
+        Ok((user, way))
     }
 
     /// What the joiner needs, for its eyes only (P-186, P-187).

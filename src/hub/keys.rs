@@ -7,12 +7,14 @@ use openmls_traits::{
     types::SignatureScheme,
 };
 
-use crate::error::Misuse;
+use crate::{error::Misuse, uri::Domain};
 
 /// A signing key that may move between threads.
 pub type SigningKey = Box<dyn Signer + Send + Sync>;
 
 /// The keys of a hub, for all its rooms.
+///
+/// They sign and stamp; they decrypt nothing. No server holds a secret of a group.
 ///
 /// Signing keys are found by their public key: a room names in its GroupContext which ones it uses (as external
 /// sender and as franking agent), so keep old keys for as long as rooms name them. Franking secrets are symmetric and
@@ -22,6 +24,7 @@ pub struct Keys {
     signers: BTreeMap<Vec<u8>, SigningKey>,
     current: Vec<u8>,
     franking: Vec<[u8; 32]>,
+    peers: BTreeMap<Domain, Vec<u8>>,
 }
 
 impl Keys {
@@ -44,6 +47,26 @@ impl Keys {
     pub fn with_franking_secret(mut self, secret: [u8; 32]) -> Self {
         self.franking.insert(0, secret);
         self
+    }
+
+    /// The same keys, and the public key by which a provider that follows rooms of this hub signs proposals of its own.
+    /// It becomes an external sender of a room once one of its users takes part, and is none any more when the last one
+    /// has left (P-280, P-281). Its scheme is that of the rooms' groups.
+    #[must_use]
+    pub fn with_peer(mut self, provider: Domain, public_key: Vec<u8>) -> Self {
+        self.peers.insert(provider, public_key);
+        self
+    }
+
+    /// The public key of a provider that may be an external sender.
+    #[must_use]
+    pub fn peer(&self, provider: &Domain) -> Option<&[u8]> {
+        self.peers.get(provider).map(Vec::as_slice)
+    }
+
+    /// Whether there is a provider that may be an external sender.
+    pub(super) fn knows_peers(&self) -> bool {
+        !self.peers.is_empty()
     }
 
     /// The public key of the newest signing key.
@@ -91,6 +114,7 @@ impl std::fmt::Debug for Keys {
         f.debug_struct("Keys")
             .field("signers", &self.signers.len())
             .field("franking", &self.franking.len())
+            .field("peers", &self.peers)
             .finish()
     }
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     codec::Wire,
+    delivery::KeyPackageRef,
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
     policy::RoleIndex,
@@ -32,7 +33,9 @@ impl Room {
         let head = request.head();
         let user = &head.requesting_user;
         let role = self.effective().role(user);
-        let reason = if !self.speaks_for(peer, user) {
+        let reason = if self.tombstone().is_some() {
+            KeysClaimedRefusal::Ended
+        } else if !self.speaks_for(peer, user) {
             KeysClaimedRefusal::Peer
         } else if head.room.as_ref() != Some(&self.head.room) {
             KeysClaimedRefusal::Room
@@ -45,7 +48,8 @@ impl Room {
     }
 
     /// Key material of `provider` passes through on its way to a participant. Pass the response on once this is
-    /// applied.
+    /// applied. The reply names the KeyPackages in it, for an index over all rooms of a hub
+    /// ([`Room::update_knowing`]).
     ///
     /// # Errors
     /// If it is not the provider's to give, or repeats a KeyPackage (D-25, D-26).
@@ -54,17 +58,21 @@ impl Room {
         env: &Env<'_, C, Keys>,
         provider: &Domain,
         response: &KeyMaterialResponse,
-    ) -> Result<Step<'_, Self, ()>, Refusal<KeysClaimedRefusal>> {
+    ) -> Result<Step<'_, Self, Vec<KeyPackageRef>>, Refusal<KeysClaimedRefusal>> {
+        if self.tombstone().is_some() {
+            return Err(self.refuse(KeysClaimedRefusal::Ended));
+        }
         let mut draft = Draft::new(&self.head);
         draft.expire(self, env.now);
         let digest = Sha256::digest(response.encode()).into();
         match self.claims_in(env, provider, response, &digest) {
             Ok(claims) => {
                 let claim = Claim { provider: provider.clone(), response: digest };
+                let names = claims.iter().map(|(name, _)| KeyPackageRef(name.clone())).collect();
                 for (reference, until) in claims {
                     draft.put(Record::Claim(reference, claim.clone(), until));
                 }
-                Ok(self.step(draft, Change::None, ()))
+                Ok(self.step(draft, Change::None, names))
             }
             Err(reason) => Err(self.refuse(reason)),
         }

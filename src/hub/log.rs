@@ -12,16 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     codec::{Reader, write_bytes, write_vec},
-    env::Timestamp,
+    env::{Limits, Timestamp},
     error::{DecodeError, Fault},
     machine::Key,
     uri::Domain,
 };
-
-/// The first wait after a notification that failed, in milliseconds; it doubles with each further failure.
-const FIRST_WAIT: u64 = 1_000;
-/// The longest wait between two attempts, and the most that a `Retry-After` is heeded for, in milliseconds (D-09).
-const LONGEST_WAIT: u64 = 60 * 60 * 1_000;
 
 /// How far one provider has got.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,10 +50,11 @@ impl Cursor {
         self.retry_at = None;
     }
 
-    pub(super) fn failed(&mut self, now: Timestamp, retry_after: Option<u64>) {
-        let wait = FIRST_WAIT.saturating_mul(1 << self.failures.min(16));
+    pub(super) fn failed(&mut self, now: Timestamp, retry_after: Option<u64>, limits: &Limits) {
+        let wait = limits.notify_wait.saturating_mul(1 << self.failures.min(16));
         self.failures = self.failures.saturating_add(1);
-        self.retry_at = Some(now.plus(wait.max(retry_after.unwrap_or(0)).min(LONGEST_WAIT)));
+        let wait = wait.max(retry_after.unwrap_or(0)).min(limits.notify_wait_longest);
+        self.retry_at = Some(now.plus(wait));
     }
 }
 
@@ -73,6 +69,16 @@ impl Log {
     pub(super) fn next_retry(&self, after: Timestamp) -> Option<Timestamp> {
         self.cursors.values().filter_map(|cursor| cursor.retry_at).filter(|at| *at > after).min()
     }
+}
+
+/// A notification that is not too large.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Its body. Empty if none of the events is the provider's: there is nothing to send then, only to
+    /// [acknowledge](super::Room::acknowledged).
+    pub body: Vec<u8>,
+    /// The number of the last event in it: what to acknowledge once the provider has it.
+    pub through: u64,
 }
 
 /// An event as its record holds it.
@@ -127,8 +133,38 @@ impl<'a> Event<'a> {
         self.body
     }
 
+    /// The first notification out of what a provider is owed: `records` are events with their numbers, from where
+    /// its [backlog](super::Room::backlog) begins. It ends where one more event would be more than
+    /// [`Limits::notify_events`] or [`Limits::notify_octets`], so give the records as an iterator that reads them one by
+    /// one. The next one begins after [`Batch::through`]. `None` if there are no records.
+    ///
+    /// # Errors
+    /// If a record is not an event.
+    pub fn batch(
+        provider: &Domain,
+        limits: &Limits,
+        records: impl IntoIterator<Item = (u64, &'a [u8])>,
+    ) -> Result<Option<Batch>, DecodeError> {
+        let mut batch: Option<Batch> = None;
+        let mut events = 0;
+        for (number, record) in records {
+            let event = Self::read(record)?;
+            let body = if event.is_owed_to(provider) { event.body } else { &[] };
+            let octets = batch.as_ref().map_or(0, |batch| batch.body.len()) + body.len();
+            let full = events >= limits.notify_events.max(1) || octets > limits.notify_octets;
+            if events > 0 && !body.is_empty() && full {
+                break;
+            }
+            events += usize::from(!body.is_empty());
+            let batch = batch.get_or_insert_default();
+            batch.body.extend_from_slice(body);
+            batch.through = number;
+        }
+        Ok(batch)
+    }
+
     /// The body of a notification: the FanoutMessages among these records that `provider` is to get, one after the
-    /// other (P-166, Q-10). Empty if none is.
+    /// other (P-166, Q-10). Empty if none is. [`Event::batch`] keeps within bounds.
     ///
     /// # Errors
     /// If a record is not an event.
@@ -177,12 +213,40 @@ mod tests {
         let mut cursor = Cursor::default();
         cursor.owe(0);
         let waits = [None, None, Some(30_000), Some(u64::MAX)].map(|retry_after| {
-            cursor.failed(Timestamp(0), retry_after);
+            cursor.failed(Timestamp(0), retry_after, &Limits::default());
             cursor.retry_at.map(|at| at.0)
         });
-        assert_eq!(waits, [Some(1_000), Some(2_000), Some(30_000), Some(LONGEST_WAIT)]);
+        let longest = Limits::default().notify_wait_longest;
+        assert_eq!(waits, [Some(1_000), Some(2_000), Some(30_000), Some(longest)]);
         cursor.received(0);
         assert_eq!(cursor.retry_at, None);
+    }
+
+    #[test]
+    fn p_166_a_notification_is_cut_by_count_and_by_octets() {
+        let [a, b] = ["a.example", "b.example"].map(|domain| Domain::parse(domain).expect("valid"));
+        let both = |body: &[u8]| Event::write(&[a.clone(), b.clone()].into(), body);
+        let records = [
+            both(b"one"),
+            Event::write(&[b.clone()].into(), b"for b only"),
+            both(b"two"),
+            both(b"three"),
+        ];
+        let batch = |whom, from: usize, notify_events, notify_octets| {
+            let limits = Limits { notify_events, notify_octets, ..Limits::default() };
+            let numbered = (7_u64..).zip(records.iter().map(Vec::as_slice)).skip(from);
+            let batch = Event::batch(whom, &limits, numbered).expect("events");
+            batch.map(|batch| (batch.body, batch.through))
+        };
+        assert_eq!(batch(&a, 0, 256, 1000), Some((b"onetwothree".to_vec(), 10)));
+        assert_eq!(batch(&a, 0, 2, 1000), Some((b"onetwo".to_vec(), 9)), "by count");
+        assert_eq!(batch(&a, 0, 256, 6), Some((b"onetwo".to_vec(), 9)), "by octets");
+        assert_eq!(batch(&a, 0, 256, 5), Some((b"one".to_vec(), 8)), "what is not owed is passed");
+        assert_eq!(batch(&b, 1, 1, 1), Some((b"for b only".to_vec(), 8)), "one is never too large");
+        assert_eq!(batch(&a, 3, 0, 0), Some((b"three".to_vec(), 10)));
+        let c = Domain::parse("c.example").expect("valid");
+        assert_eq!(batch(&c, 0, 1, 1), Some((vec![], 10)));
+        assert_eq!(batch(&a, 4, 256, 1000), None);
     }
 
     #[test]

@@ -14,8 +14,12 @@
 //! | [`Room::submit_message`] | `submitMessage` | an application message is franked and fanned out |
 //! | [`Room::group_info`] | `groupInfo` | somebody gets what an external commit needs |
 //! | [`Room::keys_claimed`] | `keyMaterial` | KeyPackages pass through; Welcomes will follow the same way |
+//! | [`Room::report_abuse`], [`Room::reviewed`] | `reportAbuse` | what was reported is verified, and kept for review |
 //! | [`Room::propose`] | – | the hub itself asks for a change, as an external sender |
 //! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
+//! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
+//! | [`Room::destroy`] | – | the room ends |
+//! | [`Room::offer_again`], [`Room::found_again`] | – | a persistent room gets another group |
 //! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
 //!
 //! Each is a [`Step`](crate::machine::Step) or a refusal that knows its wire answer. In the words of the first MIMI
@@ -32,39 +36,58 @@
 //! # Fan-out
 //!
 //! Every accepted event goes once into a log; every provider has a cursor in it ([`Event`]). [`Action::Notify`] names
-//! a provider and a range of the log: read these records, give them to [`Event::notification`], send the result to the
-//! provider's notify endpoint, and tell the room with [`Room::acknowledged`] or [`Room::notify_failed`]. After a
+//! a provider and a range of the log: read these records, give them to [`Event::batch`], send the result to the
+//! provider's notify endpoint, and tell the room with [`Room::acknowledged`] or [`Room::notify_failed`]; go on until
+//! nothing is left of the range. After a
 //! crash, [`Room::backlog`] says the same again. The hub's own clients are served the same way: its own provider is
 //! one more destination, with a [`follower`](crate::follower) beside the hub.
 
+mod abuse;
 mod answered;
+mod codes;
 mod create;
+mod destroy;
 mod draft;
+mod envelope;
+mod epochs;
 mod expiring;
 mod fanout;
+mod floods;
 mod group_info;
+mod join_attempt;
 mod keys;
 mod keys_claimed;
 mod log;
+mod messages;
 mod offer;
+mod omitted;
+mod parent;
 mod propose;
 mod proposed;
 mod record;
+mod refound;
 mod refusal;
 mod room;
+mod senders;
+mod sizes;
 mod submit;
-
 mod update;
 
 use std::ops::Range;
 
 pub use self::{
+    abuse::{Finding, Report, ReportRefusal, Reported},
+    codes::{CodeFault, CodeRefusal, CodeSource, CodeTerms, JoiningCode},
     create::CreateRefusal,
+    destroy::{By, DestroyRefusal, Ending, Tombstone},
+    group_info::GroupInfoStep,
+    join_attempt::JoinAttempt,
     keys::{Keys, SigningKey},
-    log::Event,
+    log::{Batch, Event},
     offer::{Offer, Wish, offer},
     propose::{Proposal, ProposeRefusal},
     proposed::Nobody,
+    refound::RefoundRefusal,
     refusal::{
         Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal,
     },
@@ -75,7 +98,7 @@ use crate::uri::Domain;
 /// What the hub asks its caller to do once a step is saved and applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Send a provider the events of this range that are owed to it. Ask [`Event::notification`] for the body.
+    /// Send a provider the events of this range that are owed to it. Ask [`Event::batch`] for the bodies.
     Notify {
         /// Whom.
         provider: Domain,

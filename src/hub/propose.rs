@@ -8,6 +8,7 @@ use super::{
     Keys, Refusal, Room, UpdateRefusal,
     draft::Draft,
     proposed::{Owned, People},
+    senders,
     update::next_leaves,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     machine::Step,
     policy::{self, Proposed, Queue, RoleIndex, View},
     room::{ComponentId, ParticipantListUpdate, RoomState},
-    uri::UserUri,
+    uri::{Domain, UserUri},
     wire::{FanoutEvent, FanoutMessage, PublicMessage},
 };
 
@@ -30,12 +31,17 @@ const HUB: u32 = 0;
 /// What the hub may want of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proposal {
-    /// A user leaves the participant list, and all its clients the group.
+    /// A user leaves the participant list, and all its clients the group: one that was deleted at its provider, or one
+    /// that was banned and is to be forgotten, which lifts the ban (D-91).
     Remove(UserUri),
     /// A user is banned, and all its clients leave the group.
     Ban(UserUri),
     /// A client that is lost leaves the group; its user stays.
     RemoveClient(LeafIndex),
+    /// A provider has left: all its users leave the participant list, and all their clients the group. As many of them
+    /// as one bundle holds: propose it again after the next commit, until [`ProposeRefusal::Unknown`] says that none is
+    /// left.
+    RemoveProvider(Domain),
 }
 
 /// Why the hub's own proposals are not made.
@@ -66,6 +72,9 @@ impl Room {
         env: &Env<'_, C, Keys>,
         proposals: &[Proposal],
     ) -> Result<Step<'_, Self, ()>, Refusal<ProposeRefusal>> {
+        if self.tombstone().is_some() {
+            return Err(self.refuse(UpdateRefusal::Ended));
+        }
         let mut draft = Draft::new(&self.head);
         let accepted = draft.stamp(env.now, &self.limits);
         match self.draft_proposals(env, proposals, &mut draft, accepted) {
@@ -99,6 +108,11 @@ impl Room {
                     wanted.extend(clients(&self.leaves, user).map(ExternalProposal::Remove));
                 }
                 Proposal::RemoveClient(leaf) => wanted.push(ExternalProposal::Remove(*leaf)),
+                Proposal::RemoveProvider(provider) => {
+                    let room = self.limits.bundle.saturating_sub(wanted.len());
+                    let gone = self.removal_of_provider(provider, room);
+                    wanted.extend(gone.ok_or(ProposeRefusal::Unknown)?);
+                }
             }
         }
         let sender = self.group.external_senders().first().ok_or(ProposeRefusal::Unknown)?;
@@ -110,6 +124,9 @@ impl Room {
             .check_proposals(env.crypto, env.now, &octets)
             .map_err(UpdateRefusal::from)?;
         let change = self.judge_proposals(checked, accepted)?;
+        if let super::room::Change::Proposals(_, verdict) = &change {
+            self.end_if_left(verdict, octets.len(), env.now, draft);
+        }
         let mut messages = read_all(&octets)?.into_iter();
         if let Some(first) = messages.next() {
             let event = FanoutEvent::Proposals { first, more: messages.collect() };
@@ -122,43 +139,108 @@ impl Room {
         Ok(change)
     }
 
+    /// Removes as many users of a provider, with all their clients, as `limit` proposals can.
+    fn removal_of_provider(
+        &self,
+        provider: &Domain,
+        limit: usize,
+    ) -> Option<Vec<ExternalProposal>> {
+        let effective = self.effective();
+        let mut update = ParticipantListUpdate::default();
+        let mut removes = Vec::new();
+        for listed in self.committed.participants().iter() {
+            let Some(user) = listed.user().filter(|user| user.host() == provider.as_str()) else {
+                continue;
+            };
+            // Who is on the way out already goes anyway.
+            if effective.role(&user) == RoleIndex::NONE {
+                continue;
+            }
+            let theirs: Vec<LeafIndex> = clients(&self.leaves, &user).collect();
+            if 1 + removes.len() + theirs.len() > limit && !update.removed.is_empty() {
+                break;
+            }
+            update.removed.push(listed.place);
+            removes.extend(theirs);
+        }
+        if update.removed.is_empty() {
+            return None;
+        }
+        let list = ExternalProposal::AppDataUpdate {
+            component: ComponentId::PARTICIPANT_LIST.0,
+            operation: ComponentOperation::Update(update.encode()),
+        };
+        Some(
+            std::iter::once(list)
+                .chain(removes.into_iter().map(ExternalProposal::Remove))
+                .collect(),
+        )
+    }
+
+    /// What the hub proposes for the epoch that a commit leads to: the list of external senders, if another one is due
+    /// and first of all; then, if the commit makes void what waits, the removals among that.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one commit")]
+    pub(super) fn follow_up<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        staged: &mut StagedCommit,
+        leaves: &BTreeMap<LeafIndex, Option<UserUri>>,
+        verdict: &policy::Verdict,
+        voids: bool,
+        draft: &mut Draft,
+        accepted: Timestamp,
+    ) -> Result<Reissued, UpdateRefusal> {
+        let servers = staged.external_senders().to_vec();
+        if !voids && servers.len() < 2 && !env.keys.knows_peers() {
+            return Ok(Reissued::default());
+        }
+        let mut next = self.committed.clone();
+        verdict.clone().apply(&mut next);
+        let leaves = next_leaves(&self.leaves, leaves);
+        let mut reissued = Reissued::default();
+        if let Some(due) = senders::due(env.keys, &self.domain(), &servers, &next) {
+            let people = People { leaves: &leaves, servers: &servers };
+            let wanted = [ExternalProposal::ExternalSenders(due)];
+            let view = View::new(&next, &next);
+            match self.propose_again(env, staged, &people, view, &wanted, accepted) {
+                Ok((messages, verdict)) => reissued.add(messages, verdict, &next),
+                Err(UpdateRefusal::Misuse(misuse)) => return Err(misuse.into()),
+                // The room lets no server propose. Who is gone is refused all the same (D-31).
+                Err(_) => {}
+            }
+        }
+        if voids {
+            self.reissue(env, staged, &leaves, &next, draft, accepted, &mut reissued)?;
+        }
+        Ok(reissued)
+    }
+
     /// After an external commit, whose epoch knows none of what waited: the removals and bans are proposed again by
     /// the hub, stapled to the commit (P-164, P-165, Q-46). Everything else lapses, and leaves the effective state.
     ///
     /// A removal that the hub may not make keeps the external commit off for a while, so that a member can commit it
     /// first; after that whoever was to leave the list or be banned stays blocked, until a commit says so too.
-    pub(super) fn reissue<C: Crypto>(
+    #[expect(clippy::too_many_arguments, reason = "the parts of one commit")]
+    fn reissue<C: Crypto>(
         &self,
         env: &Env<'_, C, Keys>,
         staged: &mut StagedCommit,
-        leaves: &BTreeMap<LeafIndex, Option<UserUri>>,
+        leaves: &BTreeMap<LeafIndex, UserUri>,
         next: &RoomState,
         draft: &mut Draft,
         accepted: Timestamp,
-    ) -> Result<Reissued, UpdateRefusal> {
-        let leaves = next_leaves(&self.leaves, leaves);
-        let fates = self.waiting_removals(next, &leaves);
-        let mut reissued = Reissued::default();
-        let mut effective = next.clone();
-        for (user, fate) in fates {
-            let wanted = fate.proposals(next, &leaves, &user);
+        reissued: &mut Reissued,
+    ) -> Result<(), UpdateRefusal> {
+        let servers = staged.external_senders().to_vec();
+        for (user, fate) in self.waiting_removals(next, leaves) {
+            let wanted = fate.proposals(next, leaves, &user);
             if wanted.is_empty() {
                 continue;
             }
-            let people = People { leaves: &leaves, servers: self.group.external_senders() };
-            match self.propose_again(
-                env,
-                staged,
-                &people,
-                View::new(next, &effective),
-                &wanted,
-                accepted,
-            ) {
-                Ok((messages, verdict)) => {
-                    reissued.messages.extend(messages);
-                    verdict.apply(&mut effective);
-                    reissued.effective = Some(effective.clone());
-                }
+            let people = People { leaves, servers: &servers };
+            let view = View::new(next, reissued.effective.as_ref().unwrap_or(next));
+            match self.propose_again(env, staged, &people, view, &wanted, accepted) {
+                Ok((messages, verdict)) => reissued.add(messages, verdict, next),
                 Err(UpdateRefusal::Misuse(misuse)) => return Err(misuse.into()),
                 Err(_) if env.now < fate.accepted_at.plus(self.limits.removal_waits) => {
                     return Err(UpdateRefusal::RemovalWaits);
@@ -170,7 +252,7 @@ impl Room {
                 }
             }
         }
-        Ok(reissued)
+        Ok(())
     }
 
     /// A block ends with the commit that does what it stood for: the user is off the list or banned, and has no client
@@ -281,6 +363,13 @@ pub(super) struct Reissued {
     pub(super) messages: Vec<PublicMessage>,
     /// The effective state with them, if there are any.
     pub(super) effective: Option<RoomState>,
+}
+
+impl Reissued {
+    fn add(&mut self, messages: Vec<PublicMessage>, verdict: policy::Accepted, next: &RoomState) {
+        self.messages.extend(messages);
+        verdict.apply(self.effective.get_or_insert_with(|| next.clone()));
+    }
 }
 
 /// What waits to happen to a user.

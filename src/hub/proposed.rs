@@ -117,17 +117,15 @@ impl People<'_> {
                 What::Component(*component, operation)
             }
             ProposalView::GroupContextExtensions(change) => {
-                let providers = |senders: &[ExternalSender]| -> Result<Vec<ProviderUri>, Nobody> {
-                    senders.iter().map(|sender| provider(&sender.credential)).collect()
-                };
-                let (before, after) =
-                    (providers(self.servers)?, providers(&change.external_senders)?);
-                let missing = |from: &[ProviderUri], of: &[ProviderUri]| -> Vec<ProviderUri> {
-                    of.iter().filter(|provider| !from.contains(provider)).cloned().collect()
+                // By key and credential: another key for a provider is another sender.
+                let (before, after) = (self.servers, change.external_senders.as_slice());
+                let missing = |from: &[ExternalSender], of: &[ExternalSender]| {
+                    let missing = of.iter().filter(|sender| !from.contains(sender));
+                    missing.map(|sender| provider(&sender.credential)).collect::<Result<_, _>>()
                 };
                 What::ExternalSenders {
-                    added: missing(&before, &after),
-                    removed: missing(&after, &before),
+                    added: missing(before, after)?,
+                    removed: missing(after, before)?,
                 }
             }
             ProposalView::ExternalInit => What::Unsupported,

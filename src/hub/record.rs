@@ -5,9 +5,14 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    abuse::Desk,
     answered::Answer,
-    expiring::{Claim, Joiner},
+    codes::JoiningCode,
+    destroy::Tombstone,
+    epochs::Epoch,
+    expiring::{Asked, Claim, Joiner},
     log::Cursor,
+    messages::Sent,
 };
 use crate::{
     env::Timestamp,
@@ -44,6 +49,19 @@ pub(super) enum Record {
     /// By the signature key in the request; with the time until which the external commit is expected.
     Joiner(Vec<u8>, Joiner, Timestamp),
     Cursor(Domain, Cursor),
+    /// A message that was submitted.
+    Sent(u64, Sent),
+    /// The epochs whose messages are still taken.
+    Past(Vec<Epoch>),
+    /// The reports of abuse that wait.
+    Desk(Desk),
+    /// A message that was reported, by whom; with the time until which that is remembered.
+    Reported(Vec<u8>, Timestamp),
+    /// A GroupInfo request, by its hash; with the time until which it is recognised.
+    Asked(Vec<u8>, Asked, Timestamp),
+    /// By the SHA-256 of the code; with the time at which it is forgotten.
+    Code(Vec<u8>, JoiningCode, Timestamp),
+    Tombstone(Tombstone),
 }
 
 const HEAD: u8 = 0x01;
@@ -51,6 +69,28 @@ const ANSWER: u8 = 0x02;
 const CURSOR: u8 = 0x03;
 const CLAIM: u8 = 0x04;
 const JOINER: u8 = 0x05;
+const SENT: u8 = 0x06;
+const PAST: u8 = 0x07;
+const DESK: u8 = 0x08;
+const REPORTED: u8 = 0x09;
+const CODE: u8 = 0x0A;
+const TOMBSTONE: u8 = 0x0B;
+const ASKED: u8 = 0x0C;
+
+/// The key of a submitted message's record.
+pub(super) fn sent_key(number: u64) -> Key {
+    Key::new(SENT).u64(number)
+}
+
+/// The key of a reported message's record.
+pub(super) fn reported_key(name: &[u8]) -> Key {
+    Key::new(REPORTED).bytes(name)
+}
+
+/// The key of a GroupInfo request's record.
+pub(super) fn asked_key(name: &[u8]) -> Key {
+    Key::new(ASKED).bytes(name)
+}
 
 /// The key of an answer's record.
 pub(super) fn answer_key(number: u64) -> Key {
@@ -65,6 +105,11 @@ pub(super) fn claim_key(reference: &[u8]) -> Key {
 /// The key of a joiner's record.
 pub(super) fn joiner_key(signature_key: &[u8]) -> Key {
     Key::new(JOINER).bytes(signature_key)
+}
+
+/// The key of a joining code's record.
+pub(super) fn code_key(name: &[u8]) -> Key {
+    Key::new(CODE).bytes(name)
 }
 
 /// The record of the head, to be saved.
@@ -90,6 +135,16 @@ impl Record {
                 (joiner_key(signature_key), Some(record::encode(&(joiner, until))))
             }
             Self::Cursor(provider, cursor) => write_cursor(provider, cursor),
+            Self::Sent(number, sent) => (sent_key(*number), Some(record::encode(sent))),
+            // Most rooms never have any: no record stands for none.
+            Self::Past(past) => (Key::new(PAST), (!past.is_empty()).then(|| record::encode(past))),
+            Self::Desk(desk) => (Key::new(DESK), Some(record::encode(desk))),
+            Self::Reported(name, until) => (reported_key(name), Some(record::encode(until))),
+            Self::Asked(name, asked, until) => {
+                (asked_key(name), Some(record::encode(&(asked, until))))
+            }
+            Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
+            Self::Tombstone(tombstone) => (Key::new(TOMBSTONE), Some(record::encode(tombstone))),
         }
     }
 
@@ -117,6 +172,92 @@ impl Record {
             let (joiner, until) = record::decode("a joiner", value)?;
             loaded.push(Self::Joiner(key.fields().to_vec(), joiner, until));
         }
+        for (key, value) in records.kind(SENT) {
+            let number = key.fields().try_into().map_err(|_| RestoreError::Corrupt("a message"))?;
+            loaded
+                .push(Self::Sent(u64::from_be_bytes(number), record::decode("a message", value)?));
+        }
+        if let Some(past) = records.single(PAST) {
+            loaded.push(Self::Past(record::decode("past epochs", past)?));
+        }
+        if let Some(desk) = records.single(DESK) {
+            loaded.push(Self::Desk(record::decode("the reports", desk)?));
+        }
+        for (key, value) in records.kind(REPORTED) {
+            let until = record::decode("a reported message", value)?;
+            loaded.push(Self::Reported(key.fields().to_vec(), until));
+        }
+        for (key, value) in records.kind(ASKED) {
+            let (asked, until) = record::decode("a request", value)?;
+            loaded.push(Self::Asked(key.fields().to_vec(), asked, until));
+        }
+        for (key, value) in records.kind(CODE) {
+            let (code, until) = record::decode("a joining code", value)?;
+            loaded.push(Self::Code(key.fields().to_vec(), code, until));
+        }
+        if let Some(tombstone) = records.single(TOMBSTONE) {
+            loaded.push(Self::Tombstone(record::decode("the tombstone", tombstone)?));
+        }
         Ok(loaded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{content::MessageId, machine::Revision, uri::UserUri};
+
+    fn hex(octets: &[u8]) -> String {
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// Key and value of each record, so that a change of the format does not go unnoticed; and each loads as it was.
+    #[test]
+    fn records_are_written_as_they_were() {
+        let bob = UserUri::parse("mimi://b.example/u/bob").expect("a user");
+        let room = RoomUri::parse("mimi://a.example/r/x").expect("a room");
+        let head = Record::Head(Head {
+            room,
+            last_timestamp: Timestamp(7),
+            clock_restarts: 1,
+            next_event: 3,
+            oldest_event: 2,
+            blocked: BTreeSet::from([bob.clone().into()]),
+        });
+        let id = Some(MessageId([2; 32]));
+        let sent = Sent { epoch: 5, ciphertext: [1; 32], sender: bob, id };
+        let past = Epoch { number: 4, agent: Some(vec![9]), safe_aad: true };
+        let records = [
+            (head, "01", "01146d696d693a2f2f612e6578616d706c652f722f7807010302"),
+            (Record::Sent(6, sent), "060000000000000006", "0105"),
+            (Record::Past(vec![past]), "07", "010104010109"),
+            (Record::Desk(Desk::default()), "08", "010000"),
+            (Record::Reported(vec![0xAB], Timestamp(300)), "09ab", "01ac02"),
+            (Record::Asked(vec![0xCD], Asked { at: Timestamp(1) }, Timestamp(2)), "0ccd", "010102"),
+        ];
+        let mut stored = Records { revision: Revision(1), ..Records::default() };
+        for (record, key, beginning) in &records {
+            let (written, value) = record.write();
+            let value = value.expect("something to store");
+            assert_eq!(hex(written.as_bytes()), *key);
+            assert!(hex(&value).starts_with(beginning), "{record:?} is {}", hex(&value));
+            stored.values.insert(written, value);
+        }
+        let loaded = Record::load(&stored).expect("they load");
+        assert_eq!(loaded.len(), records.len());
+        assert!(records.iter().all(|(record, ..)| loaded.contains(record)));
+        let nothing = Record::Past(Vec::new()).write();
+        assert_eq!(nothing.1, None, "no past epochs, no record");
+
+        // Cut anywhere, or of another format: refused, with what it was.
+        for (record, ..) in &records {
+            let (key, value) = record.write();
+            let value = value.expect("something to store");
+            for end in 0..value.len() {
+                let mut torn = stored.clone();
+                torn.values.insert(key.clone(), value.get(..end).expect("shorter").to_vec());
+                assert!(Record::load(&torn).is_err(), "{record:?} cut at {end}");
+            }
+        }
     }
 }

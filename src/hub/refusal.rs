@@ -2,13 +2,14 @@
 
 use thiserror::Error;
 
-use super::proposed::Nobody;
+use super::{codes::CodeFault, proposed::Nobody};
 use crate::{
-    delivery::{CommitRefusal, ProposalRef, ProposalRefusal},
+    delivery::{CommitRefusal, KeyPackageRef, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
-    policy::Denied,
+    policy::{Denied, Outside},
     provider::Unfit,
+    room::ComponentId,
     wire::{
         self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse,
         UpdateOutcome, UpdateRoomResponse,
@@ -33,6 +34,11 @@ pub enum Answer<R> {
     Response(R),
     /// No response, only an HTTP status.
     Status(u16),
+    /// HTTP status 429: too much has been asked (D-96).
+    Later {
+        /// Milliseconds for `Retry-After`.
+        retry_after: u64,
+    },
 }
 
 /// Why an update is refused.
@@ -45,6 +51,12 @@ pub enum UpdateRefusal {
     /// The body does not decode.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
+    /// Too many requests of this user, or of this peer (D-96).
+    #[error("too many requests")]
+    TooMany {
+        /// Milliseconds until they may ask again.
+        retry_after: u64,
+    },
     /// The commit or the proposals are made for another epoch (P-113).
     #[error("the room is in epoch {current}")]
     WrongEpoch {
@@ -77,9 +89,32 @@ pub enum UpdateRefusal {
     /// The delivery service refuses the commit.
     #[error(transparent)]
     Commit(CommitRefusal),
+    /// A component would become larger than it may, or all together would (D-55).
+    #[error("{0} would become too large")]
+    ComponentTooLarge(ComponentId),
+    /// The ratchet tree with the commit is at an address that the group does not allow (T-006).
+    #[error("the ratchet tree is not to be had from there")]
+    TreeSource,
+    /// It adds a client from a KeyPackage that was claimed for another room.
+    #[error("a KeyPackage was claimed for another room")]
+    ClaimedElsewhere(KeyPackageRef),
     /// A removal or a ban waits that the hub could not issue again after an external commit.
     #[error("a removal waits that an external commit would undo")]
     RemovalWaits,
+    /// The joining code that the joiner was given the GroupInfo for is no longer good. It has proved to know it, so it
+    /// is told why.
+    #[error(transparent)]
+    Code(CodeFault),
+    /// The hub's operator does not let a room be like this.
+    #[error(transparent)]
+    Outside(Outside),
+    /// The room depends on another one, and nobody has told its hub who is in that: see
+    /// [`Room::know_parent`](super::Room::know_parent).
+    #[error("the participants of the parent room are not at hand")]
+    Parent,
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -96,8 +131,13 @@ impl UpdateRefusal {
         let invalid = |names: Vec<ProposalRef>| UpdateOutcome::InvalidProposal(refs(names));
         let outcome = match self {
             Self::TooLarge(_) => return Answer::Status(413),
+            // whoever sends SemiPrivateMessages is told that the hub takes none.
+            Self::Malformed(error) if wire::is_unknown_wire_format(error) => {
+                UpdateOutcome::NotAllowed
+            }
             Self::Malformed(_) => return Answer::Status(400),
             Self::Misuse(_) => return Answer::Status(500),
+            Self::TooMany { retry_after } => return Answer::Later { retry_after: *retry_after },
             Self::WrongEpoch { current } => UpdateOutcome::WrongEpoch { current_epoch: *current },
             Self::Denied { denied, proposal } if denied.is_invalid() => {
                 invalid(proposal.iter().cloned().collect())
@@ -147,8 +187,15 @@ impl UpdateRefusal {
             | Self::Blocked
             | Self::Nobody(_)
             | Self::UnknownJoiner
+            | Self::ClaimedElsewhere(_)
+            | Self::ComponentTooLarge(_)
+            | Self::TreeSource
             | Self::Denied { .. }
-            | Self::RemovalWaits => UpdateOutcome::NotAllowed,
+            | Self::RemovalWaits
+            | Self::Code(_)
+            | Self::Outside(_)
+            | Self::Parent
+            | Self::Ended => UpdateOutcome::NotAllowed,
         };
         Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })
     }
@@ -190,6 +237,12 @@ pub enum SubmitRefusal {
     /// Whoever asks is not the provider, or the client, of the sender it names (D-23).
     #[error("the sender is a user of another provider or client")]
     Peer,
+    /// Too many requests of this user, or of this peer (D-96).
+    #[error("too many requests")]
+    TooMany {
+        /// Milliseconds until they may ask again.
+        retry_after: u64,
+    },
     /// The message is for another group.
     #[error("made for another group")]
     WrongGroup,
@@ -211,9 +264,16 @@ pub enum SubmitRefusal {
     /// Somebody else has submitted the same ciphertext.
     #[error("the same message has been submitted under another name")]
     Resubmitted,
-    /// The authenticated data is not Safe AAD, which the group requires (E-050, Q-59), or the franking tag in it is none.
+    /// Another message has the ID that stands in the clear with this one (S-40, MA-003).
+    #[error("another message has the same ID")]
+    DuplicateId,
+    /// The authenticated data is not Safe AAD, which the group requires (E-050, Q-59), or the franking tag or the message
+    /// ID in it is none.
     #[error("the authenticated data is not Safe AAD")]
     SafeAad,
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// A key of the hub is missing, or its cryptography fails.
     #[error(transparent)]
     Misuse(#[from] Misuse),
@@ -227,6 +287,7 @@ impl SubmitRefusal {
             Self::TooLarge(_) => Answer::Status(413),
             Self::Malformed(_) => Answer::Status(400),
             Self::Misuse(_) => Answer::Status(500),
+            Self::TooMany { retry_after } => Answer::Later { retry_after: *retry_after },
             Self::EpochTooOld { current } => {
                 Answer::Response(SubmitMessageResponse::EpochTooOld { current_epoch: *current })
             }
@@ -236,7 +297,9 @@ impl SubmitRefusal {
             | Self::Denied
             | Self::Blocked
             | Self::Resubmitted
-            | Self::SafeAad => Answer::Response(SubmitMessageResponse::NotAllowed),
+            | Self::DuplicateId
+            | Self::SafeAad
+            | Self::Ended => Answer::Response(SubmitMessageResponse::NotAllowed),
         }
     }
 }
@@ -251,6 +314,15 @@ pub enum GroupInfoRefusal {
     /// The body does not decode.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
+    /// Too many requests of this user, or of this peer (D-96).
+    #[error("too many requests")]
+    TooMany {
+        /// Milliseconds until they may ask again.
+        retry_after: u64,
+    },
+    /// The same request was answered some time ago: somebody has kept it (Q-31, D-24).
+    #[error("the request has been answered before")]
+    Replayed,
     /// The ciphersuite is not one of this hub's (P-184).
     #[error("the ciphersuite is not supported")]
     Ciphersuite,
@@ -263,6 +335,15 @@ pub enum GroupInfoRefusal {
     /// The credential names nobody.
     #[error(transparent)]
     Nobody(#[from] Nobody),
+    /// The joining code is not good, and nothing else lets the user join (P-183).
+    #[error(transparent)]
+    Code(CodeFault),
+    /// The room keeps as many joining codes as it may.
+    #[error("the room keeps {0} joining codes already")]
+    Codes(usize),
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// The policy does not let this user join (P-023).
     #[error("the user may not join")]
     NotAuthorized,
@@ -285,11 +366,16 @@ impl GroupInfoRefusal {
             Self::TooLarge(_) => Answer::Status(413),
             Self::Malformed(_) => Answer::Status(400),
             Self::Misuse(_) => Answer::Status(500),
+            Self::TooMany { retry_after } => Answer::Later { retry_after: *retry_after },
             Self::Ciphersuite
+            | Self::Replayed
             | Self::Signature
             | Self::Peer
             | Self::Nobody(_)
             | Self::NotAuthorized
+            | Self::Code(_)
+            | Self::Codes(_)
+            | Self::Ended
             | Self::Blocked
             | Self::Key => Answer::Response(GroupInfoResponse {
                 room: room.clone(),
@@ -309,6 +395,9 @@ pub enum KeysClaimedRefusal {
     /// The request names another room, or none (P-074).
     #[error("asked for another room, or for none")]
     Room,
+    /// The room is no more.
+    #[error("the room is no more")]
+    Ended,
     /// Whoever asks is no participant.
     #[error("whoever asks is not a participant")]
     NotAParticipant,

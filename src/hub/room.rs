@@ -4,11 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Action, Refusal,
+    abuse::Desk,
     answered::Answered,
+    codes::{self, JoiningCode},
+    destroy::Tombstone,
     draft::Draft,
-    expiring::{Claim, Expiring, Joiner},
+    epochs::Epoch,
+    expiring::{Asked, Claim, Expiring, Joiner},
+    floods::{Door, Floods},
     log::Log,
-    proposed::{self, People},
+    messages::Messages,
+    omitted::Omitted,
+    proposed::{self, Nobody, People},
     record::{Head, Record},
 };
 use crate::{
@@ -17,7 +24,7 @@ use crate::{
     error::RestoreError,
     machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
     policy::{self, Accepted, Proposed, Queue, Verdict, View},
-    room::{ComponentId, RoomState},
+    room::{ComponentId, ParticipantList, RoomState, StateError},
     uri::{Domain, ParticipantUri, RoomUri, UserUri},
 };
 
@@ -39,9 +46,25 @@ pub struct Room {
     pub(super) claims: Expiring<Claim>,
     /// By the signature key in the request.
     pub(super) joiners: Expiring<Joiner>,
+    /// By the SHA-256 of the code.
+    pub(super) codes: Expiring<JoiningCode>,
+    pub(super) tombstone: Option<Tombstone>,
     pub(super) log: Log,
+    pub(super) messages: Messages,
+    /// The epochs before this one whose messages are taken, oldest first.
+    pub(super) past: Vec<Epoch>,
+    pub(super) desk: Desk,
+    /// By message and reporter.
+    pub(super) reported: Expiring<()>,
+    /// By the hash of the request.
+    pub(super) asked: Expiring<Asked>,
+    // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
+    /// Who takes part in the room that this one depends on, once somebody has told.
+    pub(super) parent: Option<ParticipantList>,
+    pub(super) floods: Floods,
+    pub(super) omitted: Omitted,
 }
 
 /// What a step of the room has decided.
@@ -58,6 +81,8 @@ pub(super) enum Change {
     None,
     /// Proposals wait for a commit.
     Proposals(Box<StagedProposals>, Box<Accepted>),
+    /// Proposals wait no longer; this is the effective state without them.
+    Lapse(Box<StagedProposals>, Box<RoomState>),
     /// The room enters its next epoch.
     Commit(
         Box<StagedCommit>,
@@ -65,6 +90,37 @@ pub(super) enum Change {
         BTreeMap<LeafIndex, Option<UserUri>>,
         Option<Box<RoomState>>,
     ),
+    /// The room gets another group.
+    Refounded(Box<Group>, Box<RoomState>),
+}
+
+/// Why a group is not one of a room.
+#[derive(Debug)]
+pub(super) enum AssembleError {
+    Nobody(Nobody),
+    State(StateError),
+}
+
+impl From<Nobody> for AssembleError {
+    fn from(nobody: Nobody) -> Self {
+        Self::Nobody(nobody)
+    }
+}
+
+impl From<StateError> for AssembleError {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+impl Change {
+    /// When the first of what comes to wait is over.
+    fn wake_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Proposals(staged, _) => staged.next_expiry(),
+            Self::None | Self::Lapse(..) | Self::Commit(..) | Self::Refounded(..) => None,
+        }
+    }
 }
 
 /// How the delivery service is to treat this room's components.
@@ -87,13 +143,21 @@ impl Room {
         let loaded = Record::load(records)?;
         let head = loaded.iter().find_map(|record| match record {
             Record::Head(head) => Some(head.clone()),
-            Record::Answer(..) | Record::Claim(..) | Record::Joiner(..) | Record::Cursor(..) => {
-                None
-            }
+            Record::Answer(..)
+            | Record::Claim(..)
+            | Record::Joiner(..)
+            | Record::Cursor(..)
+            | Record::Sent(..)
+            | Record::Past(_)
+            | Record::Desk(_)
+            | Record::Reported(..)
+            | Record::Asked(..)
+            | Record::Code(..)
+            | Record::Tombstone(_) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
-            Self::assemble(head, group, limits).map_err(|()| RestoreError::Corrupt("the group"))?;
+            Self::assemble(head, group, limits).map_err(|_| RestoreError::Corrupt("the group"))?;
         room.revision = records.revision;
         for record in loaded {
             room.set(record);
@@ -102,14 +166,18 @@ impl Room {
     }
 
     /// A room around a group, with the effective state derived from what waits in it.
-    pub(super) fn assemble(head: Head, group: Group, limits: &Limits) -> Result<Self, ()> {
+    pub(super) fn assemble(
+        head: Head,
+        group: Group,
+        limits: &Limits,
+    ) -> Result<Self, AssembleError> {
         let mut leaves = BTreeMap::new();
         for member in group.members() {
-            leaves.insert(member.leaf, proposed::user(member.credential).map_err(|_| ())?);
+            leaves.insert(member.leaf, proposed::user(member.credential)?);
         }
         let components =
             group.components().iter().map(|(id, data)| (ComponentId(*id), data.clone())).collect();
-        let committed = RoomState::from_components(components, leaves.values()).map_err(|_| ())?;
+        let committed = RoomState::from_components(components, leaves.values())?;
         let mut room = Self {
             limits: limits.clone(),
             revision: Revision::NONE,
@@ -121,8 +189,18 @@ impl Room {
             answered: Answered::default(),
             claims: Expiring::default(),
             joiners: Expiring::default(),
+            codes: Expiring::default(),
+            tombstone: None,
             log: Log::default(),
+            messages: Messages::default(),
+            past: Vec::new(),
+            desk: Desk::default(),
+            reported: Expiring::default(),
+            asked: Expiring::default(),
             audience: None,
+            parent: None,
+            floods: Floods::default(),
+            omitted: Omitted::default(),
         };
         room.effective = room.with_all_that_waits();
         Ok(room)
@@ -140,6 +218,13 @@ impl Room {
             Record::Cursor(provider, cursor) => {
                 self.log.cursors.insert(provider, cursor);
             }
+            Record::Sent(number, sent) => self.messages.insert(number, sent),
+            Record::Past(past) => self.past = past,
+            Record::Desk(desk) => self.desk = desk,
+            Record::Reported(name, until) => self.reported.insert(name, (), until),
+            Record::Asked(name, asked, until) => self.asked.insert(name, asked, until),
+            Record::Code(name, code, until) => self.codes.insert(name, code, until),
+            Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
         }
     }
 
@@ -200,6 +285,13 @@ impl Room {
         self.group.pending().count()
     }
 
+    /// Since when proposals wait that nobody has committed: whoever looks after the room may want to see that a client
+    /// comes online (D-94).
+    #[must_use]
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.group.pending().map(|pending| pending.accepted_at).min()
+    }
+
     /// The users of all member clients, by leaf.
     pub fn members(&self) -> impl Iterator<Item = (LeafIndex, &UserUri)> {
         self.leaves.iter().map(|(leaf, user)| (*leaf, user))
@@ -210,7 +302,7 @@ impl Room {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View::new(&self.committed, self.effective())
+        View { parent: self.parent.as_ref(), ..View::new(&self.committed, self.effective()) }
     }
 
     /// The domain of this hub.
@@ -237,6 +329,22 @@ impl Room {
         hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect()
     }
 
+    /// Counts a request, before anything costly is done for it (D-96). `user` is whom it claims to be made for: counted if
+    /// it is a participant for whom the peer speaks.
+    pub(super) fn admit(
+        &mut self,
+        now: Timestamp,
+        door: Door,
+        peer: &Peer,
+        user: Option<&UserUri>,
+    ) -> Result<(), u64> {
+        let listed = |user: &&UserUri| {
+            self.speaks_for(peer, user) && self.effective().participants().find(user).is_some()
+        };
+        let user = user.filter(listed);
+        self.floods.admit(&self.limits, now, door, peer, user)
+    }
+
     pub(super) fn refuse<R, F: From<R>>(&self, reason: R) -> Refusal<F> {
         Refusal { reason: reason.into(), judged_at: self.revision }
     }
@@ -247,7 +355,11 @@ impl Room {
             self.answered.next_expiry(after, &self.limits),
             self.joiners.next_expiry(after),
             self.claims.next_expiry(after),
+            self.codes.next_expiry(after).and_then(codes::wakes),
             self.log.next_retry(after),
+            self.reported.next_expiry(after),
+            self.asked.next_expiry(after),
+            self.group.next_expiry(after),
         ];
         times.into_iter().flatten().min()
     }
@@ -283,11 +395,17 @@ impl Room {
         let mut writes = draft.writes();
         match &change {
             Change::None => {}
-            Change::Proposals(staged, _) => writes.extend(staged.writes().iter().cloned()),
+            Change::Proposals(staged, _) | Change::Lapse(staged, _) => {
+                writes.extend(staged.writes().iter().cloned());
+            }
             Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
+            Change::Refounded(group, _) => {
+                writes.extend(self.group.keys().into_iter().map(|key| (key, None)));
+                writes.extend(group.writes());
+            }
         }
-        let wake_at =
-            [draft.wake_at(&self.limits), self.wake_after(done)].into_iter().flatten().min();
+        let wake_at = [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
+        let wake_at = wake_at.into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
         Step::new(self, Staged { decided: Some((draft, change)) }, changes, outcome)
@@ -308,6 +426,11 @@ impl sealed::Machine for Room {
                 self.effective = Some(effective);
                 self.audience = None;
             }
+            Change::Lapse(staged, effective) => {
+                self.group.accept_proposals(*staged);
+                self.effective = self.group.pending().next().is_some().then_some(*effective);
+                self.audience = None;
+            }
             Change::Commit(staged, verdict, leaves, effective) => {
                 self.group.accept_commit(*staged);
                 verdict.apply(&mut self.committed);
@@ -318,6 +441,18 @@ impl sealed::Machine for Room {
                         None => self.leaves.remove(&leaf),
                     };
                 }
+                self.omitted.clear();
+                self.audience = None;
+            }
+            Change::Refounded(group, state) => {
+                let users = group.members().filter_map(|member| {
+                    Some((member.leaf, proposed::user(member.credential).ok()?))
+                });
+                self.leaves = users.collect();
+                self.group = *group;
+                self.committed = *state;
+                self.effective = None;
+                self.omitted.clear();
                 self.audience = None;
             }
         }

@@ -6,24 +6,27 @@ use super::{
     Keys, Refusal, Room, UpdateRefusal,
     answered::{self, Answer, Endpoint},
     draft::Draft,
+    floods::Door,
+    omitted::Opened,
     propose::Reissued,
     proposed::{self, Owned, Who},
+    record::Record,
     room::{self, Change},
 };
 use crate::{
     codec::Wire,
     delivery::{
-        CheckedProposals, CommitBundle, Committer, GroupInfoForm, LeafIndex, OpenCommit,
-        ProposalRef, ProposalView, Sender, StagedCommit, TreeForm,
+        CheckedProposals, CommitBundle, Committer, GroupInfoForm, KeyPackageRef, LeafIndex,
+        OpenCommit, ProposalRef, ProposalView, Sender, StagedCommit, TreeForm,
     },
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
-    policy::{self, Claims, JoinCode, Proposed, RoleIndex},
-    uri::{Domain, UserUri},
+    policy::{self, Claims, JoinCode, Proposed, RoleIndex, View},
+    uri::{Domain, ProviderUri, UserUri},
     wire::{
-        ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
-        PublicMessage, RatchetTree, RatchetTreeOption, UpdateOutcome, UpdateRequest,
-        UpdateRoomResponse, Welcome,
+        self, ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
+        HttpsUrl, PublicMessage, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains,
+        UpdateOutcome, UpdateRequest, UpdateRoomResponse, Welcome,
     },
 };
 
@@ -49,6 +52,25 @@ impl Room {
         peer: &Peer,
         body: &[u8],
     ) -> Result<Step<'_, Self, UpdateRoomResponse>, Refusal<UpdateRefusal>> {
+        self.update_knowing(env, peer, body, &BTreeSet::new())
+    }
+
+    /// [`Room::update`], where it is known of some KeyPackages that they were claimed for other rooms of this hub: a
+    /// client is not added from one of those (P-071, Q-29).
+    ///
+    /// A room knows only the claims that passed through it. A hub that wants to see to this keeps an index of what
+    /// [`Room::keys_claimed`] replies in all its rooms, asks [`Room::unclaimed`] before an update, and gives what its index
+    /// has under another room, and not under this one too.
+    ///
+    /// # Errors
+    /// If a rule forbids it; [`UpdateRefusal::answer`] is what to reply.
+    pub fn update_knowing<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        body: &[u8],
+        claimed_elsewhere: &BTreeSet<KeyPackageRef>,
+    ) -> Result<Step<'_, Self, UpdateRoomResponse>, Refusal<UpdateRefusal>> {
         if body.len() > self.limits.body {
             return Err(self.refuse(UpdateRefusal::TooLarge(self.limits.body)));
         }
@@ -58,7 +80,17 @@ impl Room {
         if let Some(Ok(first)) = first {
             return Ok(self.unchanged(first));
         }
+        if self.tombstone().is_some() {
+            return Err(self.refuse(UpdateRefusal::Ended));
+        }
         let request = UpdateRequest::decode(body).map_err(|error| self.refuse(error))?;
+        self.may_knock(env.now, peer, &request.bundle).map_err(|reason| self.refuse(reason))?;
+        if !claimed_elsewhere.is_empty() {
+            let adds = self.key_packages(env.crypto, &request.bundle);
+            if let Some(name) = adds.into_iter().find(|name| claimed_elsewhere.contains(name)) {
+                return Err(self.refuse(UpdateRefusal::ClaimedElsewhere(name)));
+            }
+        }
         let mut draft = Draft::new(&self.head);
         let accepted = draft.stamp(env.now, &self.limits);
         let change = match request.bundle {
@@ -67,7 +99,10 @@ impl Room {
             }
             HandshakeBundle::Commit { commit, welcome, group_info, ratchet_tree } => {
                 let parts = CommitParts { commit, welcome, group_info, ratchet_tree };
-                self.take_commit(env, peer, &mut draft, accepted, parts)
+                match self.open(env, peer, &parts.commit) {
+                    Ok(open) => self.take_commit(env, peer, &mut draft, accepted, open, parts),
+                    Err(refusal) => Err(refusal),
+                }
             }
         };
         let change = change.map_err(|reason| self.refuse(reason))?;
@@ -75,11 +110,60 @@ impl Room {
             error_description: ErrorDescription::default(),
             outcome: UpdateOutcome::Success { accepted_timestamp: accepted },
         };
-        draft.answer(
-            self,
-            Answer { at: env.now, request: name, reply: response.encode(), message: None },
-        );
+        draft.answer(self, Answer { at: env.now, request: name, reply: response.encode() });
         Ok(self.step(draft, change, response))
+    }
+
+    /// The KeyPackages that an update adds clients from and whose claim did not pass through for this room: see
+    /// [`Room::update_knowing`]. Nothing of the update is verified; of one that does not decode there are none.
+    #[must_use]
+    pub fn unclaimed<C: Crypto>(&self, env: &Env<'_, C, Keys>, body: &[u8]) -> Vec<KeyPackageRef> {
+        let request = match body.len() {
+            length if length > self.limits.body => return Vec::new(),
+            _ => UpdateRequest::decode(body),
+        };
+        let mut adds = request
+            .map(|request| self.key_packages(env.crypto, &request.bundle))
+            .unwrap_or_default();
+        adds.retain(|name| self.claims.find(&name.0, env.now).is_none());
+        adds
+    }
+
+    fn key_packages(&self, crypto: &impl Crypto, bundle: &HandshakeBundle) -> Vec<KeyPackageRef> {
+        let messages = messages(bundle);
+        messages.iter().flat_map(|it| self.group.key_packages(crypto, it.as_bytes())).collect()
+    }
+
+    /// What can be told before a signature is verified: whether this peer may bring messages of these senders (D-23),
+    /// and whether it, or a sender, has asked too often (D-96).
+    fn may_knock(
+        &mut self,
+        now: Timestamp,
+        peer: &Peer,
+        bundle: &HandshakeBundle,
+    ) -> Result<(), UpdateRefusal> {
+        let mut user = None;
+        let mut known = Ok(());
+        // Of other epochs nobody knows whose leaves they are.
+        for message in messages(bundle).iter().filter(|it| it.epoch() == self.group.epoch()) {
+            match message.sender() {
+                wire::Sender::Member(leaf) => {
+                    if let Some(sender) = self.leaves.get(&LeafIndex(leaf)) {
+                        known = known.and(self.authenticate(peer, sender));
+                        user = Some(sender.clone());
+                    }
+                }
+                wire::Sender::External(index) => {
+                    if let Ok(provider) = self.people().server(index) {
+                        known = known.and(self.may_propose_as(peer, &provider));
+                    }
+                }
+                wire::Sender::NewMemberProposal | wire::Sender::NewMemberCommit => {}
+            }
+        }
+        self.admit(now, Door::Update, peer, user.as_ref())
+            .map_err(|retry_after| UpdateRefusal::TooMany { retry_after })?;
+        known
     }
 
     fn take_proposals<C: Crypto>(
@@ -98,6 +182,9 @@ impl Room {
             self.may_propose(peer, proposal.sender, &proposal.content)?;
         }
         let change = self.judge_proposals(checked, accepted)?;
+        if let Change::Proposals(_, verdict) = &change {
+            self.end_if_left(verdict, messages.len(), env.now, draft);
+        }
         let event = FanoutEvent::Proposals { first, more };
         draft.event(
             self,
@@ -130,13 +217,7 @@ impl Room {
                 };
                 if leaves { Ok(()) } else { self.unless_blocked(user) }
             }
-            Sender::External(index) => {
-                let provider = people.server(index)?;
-                match peer {
-                    Peer::Server(domain) if *domain == provider.domain() => Ok(()),
-                    Peer::Server(_) | Peer::Client(..) => Err(UpdateRefusal::Peer),
-                }
-            }
+            Sender::External(index) => self.may_propose_as(peer, &people.server(index)?),
             Sender::NewMember => match content {
                 ProposalView::Add { leaf, .. } => {
                     let user = proposed::user(&leaf.credential)?;
@@ -153,12 +234,22 @@ impl Room {
         }
     }
 
+    /// A server proposes by itself (D-29), and as long as it takes part (P-281).
+    fn may_propose_as(&self, peer: &Peer, provider: &ProviderUri) -> Result<(), UpdateRefusal> {
+        match peer {
+            Peer::Server(domain) if *domain != provider.domain() => Err(UpdateRefusal::Peer),
+            Peer::Client(..) => Err(UpdateRefusal::Peer),
+            Peer::Server(_) if self.takes_part(provider) => Ok(()),
+            Peer::Server(_) => Err(UpdateRefusal::Blocked),
+        }
+    }
+
     fn authenticate(&self, peer: &Peer, user: &UserUri) -> Result<(), UpdateRefusal> {
         if self.speaks_for(peer, user) { Ok(()) } else { Err(UpdateRefusal::Peer) }
     }
 
     /// P-105, P-106: whoever was removed or banned may only leave.
-    fn unless_blocked(&self, user: &UserUri) -> Result<(), UpdateRefusal> {
+    pub(super) fn unless_blocked(&self, user: &UserUri) -> Result<(), UpdateRefusal> {
         let role = self.effective().role(user);
         let removed = role == RoleIndex::NONE && self.committed.role(user) != RoleIndex::NONE;
         if removed || role == RoleIndex::BANNED || self.is_blocked(user) {
@@ -173,6 +264,7 @@ impl Room {
         checked: CheckedProposals,
         accepted: Timestamp,
     ) -> Result<Change, UpdateRefusal> {
+        self.proposals_fit(checked.proposals())?;
         let people = self.people();
         let names: Vec<ProposalRef> =
             checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();
@@ -197,6 +289,11 @@ impl Room {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
             UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        let contents = checked.proposals().iter().map(|proposal| &proposal.content);
+        self.proposals_within_envelope(contents, &verdict)?;
         let lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
         let staged = self.group.stage(checked, &lapsed, accepted);
@@ -209,17 +306,24 @@ impl Room {
         peer: &Peer,
         draft: &mut Draft,
         accepted: Timestamp,
+        opened: Opened,
         parts: CommitParts,
     ) -> Result<Change, UpdateRefusal> {
-        let open = self.group.open_commit(env.crypto, env.now, parts.commit.as_bytes())?;
+        let Opened { commit: open, effective } = opened;
         let committer = self.committer(env, peer, &open)?;
-        let verdict = self.judge_commit(&open, &committer)?;
+        let view = View::new(&self.committed, effective.as_ref().unwrap_or(self.effective()));
+        let (verdict, code) = self.judge_commit_with_code(env, &open, &committer, view)?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        self.commit_within_envelope(&open, &verdict)?;
 
-        let changes = verdict
-            .components(&self.committed)
-            .into_iter()
-            .map(|(id, data)| (id.0, data))
-            .collect();
+        let changes = verdict.components(&self.committed);
+        self.commit_fits(&changes)?;
+        let changes = changes.into_iter().map(|(id, data)| (id.0, data)).collect();
+        if let RatchetTreeOption::HttpsUri(url) = &parts.ratchet_tree {
+            self.may_fetch_tree(url)?;
+        }
         let partial_group_info = match &parts.group_info {
             GroupInfoOption::Full(_) => Vec::new(),
             GroupInfoOption::Partial(partial) => partial.encode(),
@@ -241,15 +345,20 @@ impl Room {
         let leaves = leaves(&staged)?;
         let welcomed = self.welcomed(env, &staged, draft)?;
         self.unblock(&verdict, &leaves, draft);
+        let past = self.past_epochs(&staged);
+        if past != self.past {
+            draft.put(Record::Past(past));
+        }
+        draft.follow_links(self, &verdict, env.now);
+        if let Some(code) = code {
+            draft.use_code(self, &code, env.now);
+        }
 
-        let reissued = match &committer {
-            Who::Joiner(_) => {
-                let mut next = self.committed.clone();
-                verdict.clone().apply(&mut next);
-                self.reissue(env, &mut staged, &leaves, &next, draft, accepted)?
-            }
-            Who::User(_) | Who::Server(_) => Reissued::default(),
-        };
+        let joins = matches!(committer, Who::Joiner(_));
+        let voids = joins || effective.is_some();
+        let Reissued { messages, effective } =
+            self.follow_up(env, &mut staged, &leaves, &verdict, voids, draft, accepted)?;
+        let (stapled, apart) = if joins { (messages, Vec::new()) } else { (Vec::new(), messages) };
 
         let mut audience = self.providers_of_leaves();
         if let Committer::Joiner { node, .. } = staged.committer() {
@@ -257,20 +366,33 @@ impl Room {
             audience.insert(proposed::user(&node.credential)?.domain());
         }
         let ratchet_tree = parts.welcome.is_some().then(|| staged.ratchet_tree(&self.group));
-        let event =
-            FanoutEvent::Commit { commit: parts.commit, external_proposals: reissued.messages };
+        let event = FanoutEvent::Commit { commit: parts.commit, external_proposals: stapled };
         draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
         if let (Some(welcome), Some(tree)) = (parts.welcome, ratchet_tree) {
             let ratchet_tree = RatchetTreeOption::Full(RatchetTree::decode(&tree)?);
             let event = FanoutEvent::Welcome { welcome, ratchet_tree };
             draft.event(self, &welcomed, &FanoutMessage { timestamp: accepted, event }.encode());
         }
-        Ok(Change::Commit(
-            Box::new(staged),
-            Box::new(verdict),
-            leaves,
-            reissued.effective.map(Box::new),
-        ))
+        let mut apart = apart.into_iter();
+        if let Some(first) = apart.next() {
+            let event = FanoutEvent::Proposals { first, more: apart.collect() };
+            let members = next_leaves(&self.leaves, &leaves);
+            let audience = members.values().map(UserUri::domain).collect();
+            draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
+        }
+        Ok(Change::Commit(Box::new(staged), Box::new(verdict), leaves, effective.map(Box::new)))
+    }
+
+    /// T-006, D-27: where the group says which domains have its ratchet tree, no other is named. The hub does not fetch
+    /// it: it has its own, and gives that to whoever joins.
+    fn may_fetch_tree(&self, url: &HttpsUrl) -> Result<(), UpdateRefusal> {
+        let Some(data) = self.group.extension(RatchetTreeSourceDomains::EXTENSION) else {
+            return Ok(());
+        };
+        match RatchetTreeSourceDomains::decode(data) {
+            Ok(domains) if domains.allows(url) => Ok(()),
+            Ok(_) | Err(_) => Err(UpdateRefusal::TreeSource),
+        }
     }
 
     /// Who commits, if this peer speaks for them, and they may still speak.
@@ -300,10 +422,12 @@ impl Room {
         }
     }
 
-    fn judge_commit(
+    pub(super) fn judge_commit(
         &self,
         open: &OpenCommit,
         committer: &Who,
+        view: View<'_>,
+        code: JoinCode,
     ) -> Result<policy::Verdict, UpdateRefusal> {
         let people = self.people();
         let external = matches!(committer, Who::Joiner(_));
@@ -329,12 +453,12 @@ impl Room {
                 claims: Claims::BASIC,
                 pseudonym: false,
                 resync,
-                code: JoinCode::None,
+                code,
             },
             Who::User(user) => policy::Committer::Member { user, pseudonym: false },
             Who::Server(_) => return Err(UpdateRefusal::Peer),
         };
-        policy::judge_commit(self.view(), by, &committed).map_err(|denied| {
+        policy::judge_commit(view, by, &committed).map_err(|denied| {
             let proposal = denied
                 .index
                 .and_then(|index| proposals.get(index))
@@ -363,6 +487,14 @@ impl Room {
             }
         }
         Ok(providers)
+    }
+}
+
+/// The messages of a bundle.
+fn messages(bundle: &HandshakeBundle) -> Vec<&PublicMessage> {
+    match bundle {
+        HandshakeBundle::Proposals { first, more } => std::iter::once(first).chain(more).collect(),
+        HandshakeBundle::Commit { commit, .. } => vec![commit],
     }
 }
 

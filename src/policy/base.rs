@@ -26,7 +26,8 @@ pub struct BaseRoomPolicy {
     pub pseudonyms_allowed: bool,
     /// The room outlives its group.
     pub persistent_room: bool,
-    /// The room can be found by searching.
+    /// The room can be found by searching: whoever runs a directory of rooms lists those that say so, and no others
+    /// . No endpoint of the protocol searches for rooms.
     pub discoverable: bool,
     /// The policy components that matter in this room.
     pub policy_component_ids: Vec<ComponentId>,

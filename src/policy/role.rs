@@ -27,6 +27,10 @@ impl RoleIndex {
     /// Whoever is not, not yet or no longer on the participant list.
     pub const NONE: Self = Self(0);
     /// The role of the banned, if it is named [`Role::BANNED`].
+    ///
+    /// A ban is an entry on the list: who takes a banned user off the list, for tidiness or by mistake, lifts the ban
+    /// (D-91). It is of a name: that another name, or another provider's user, is the same human, only people and
+    /// their providers can know (D-93).
     pub const BANNED: Self = Self(1);
 }
 

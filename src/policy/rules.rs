@@ -79,6 +79,19 @@ pub fn open_join(roles: &Roles, to: RoleIndex) -> Result<(), Denied> {
     pair(role, RoleIndex::NONE, to, "R-124")
 }
 
+/// The role that a joining code gives which names none: the only one that role 0 may take with a code. None if
+/// there are several, or none.
+#[must_use]
+pub fn join_code_role(roles: &Roles) -> Option<RoleIndex> {
+    let mut targets = roles
+        .get(RoleIndex::NONE)?
+        .targets(RoleIndex::NONE)
+        .iter()
+        .copied()
+        .filter(|role| use_join_code(roles, *role).is_ok());
+    targets.next().filter(|_| targets.next().is_none())
+}
+
 /// Join with a code that is valid for `to`.
 ///
 /// # Errors

@@ -53,7 +53,8 @@ components! {
     EXTERNAL_ENCRYPTION_PUBLIC_KEY = 0x000B, "external_encryption_public_key", false;
     /// The franking tag in the authenticated data (mimi-protocol, section 5.4.1.1).
     FRANK_AAD = 0x0020, "frank_aad", false;
-    /// The key that franks messages (mimi-protocol, section 5.4.1.2; Q-51).
+    /// The key that franks messages (mimi-protocol, section 5.4.1.2; Q-51). A room keeps it: to change it takes a new
+    /// room, since groups are not started afresh (P-134, P-135, Q-113).
     FRANKING_AGENT = 0x0021, "franking_agent", true;
     /// Who takes part, and in which role (mimi-protocol, section 7.5).
     PARTICIPANT_LIST = 0x0022, "participant_list", true;

@@ -52,6 +52,27 @@ pub(super) fn check(host: &[u8]) -> Result<&str, UriError> {
 }
 
 impl Domain {
+    /// Whether the name is meant for a local network, so that it leads to no provider (D-61, D-66): a single label, or
+    /// one under `localhost`, `local`, `localdomain`, `internal` or `home.arpa`.
+    ///
+    /// What a name resolves to is another matter: [`is_public`](crate::download::is_public).
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        const LOCAL: [&str; 5] = ["localhost", "local", "localdomain", "internal", "home.arpa"];
+        let name: &str = &self.0;
+        let under = |top: &&str| {
+            name == *top || name.strip_suffix(*top).is_some_and(|rest| rest.ends_with('.'))
+        };
+        !name.contains('.') || LOCAL.iter().any(under)
+    }
+
+    /// Whether this name is the other one, or a name under it.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let above = self.0.strip_suffix(other.as_str());
+        above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    }
+
     /// A host that [`check`] passed.
     pub(super) fn checked(host: &str) -> Self {
         Self(host.into())

@@ -16,6 +16,9 @@ const MAX_URL: usize = 2048;
 /// The largest tree, in nodes: that of 65,536 clients.
 const MAX_NODES: u64 = 2 * 65_536 - 1;
 
+/// The port of a URL that names none.
+const HTTPS: u16 = 443;
+
 const LEAF: u8 = 1;
 const PARENT: u8 = 2;
 
@@ -150,19 +153,21 @@ impl Wire for RatchetTree {
     }
 }
 
-/// An `https` URL with a domain name as its host. Nothing has been fetched from it; a client that does so bounds the
-/// answer and follows no redirect (D-66).
+/// An `https` URL with a domain name as its host. Nothing has been fetched from it; a client that does so connects to
+/// [public](crate::download::is_public) addresses only, bounds the answer and follows no redirect (D-66).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpsUrl {
     text: String,
     host: Domain,
+    port: u16,
 }
 
 impl HttpsUrl {
     /// Reads a URL: `https://`, a host in lower case, perhaps a port, perhaps a path and a query.
     ///
     /// # Errors
-    /// If it is longer than 2,048 octets or anything else, as with user information, an IP address or a fragment.
+    /// If it is longer than 2,048 octets or anything else, as with user information, an IP address, a name of a local
+    /// network, or a fragment.
     pub fn parse(url: &[u8]) -> Result<Self, Fault> {
         if url.len() > MAX_URL {
             return Err(Fault::TooLarge { found: url.len() as u64, limit: MAX_URL as u64 });
@@ -177,13 +182,17 @@ impl HttpsUrl {
             _ => return Err(refused),
         };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        let host = match authority.split_once(':') {
-            Some((host, port)) if !port.starts_with('+') && port.parse::<u16>().is_ok() => host,
-            Some(_) => return Err(refused),
-            None => authority,
+        let (host, port) = match authority.split_once(':') {
+            Some((_, port)) if port.starts_with('+') => return Err(refused),
+            Some((host, port)) => (host, port.parse().map_err(|_| refused.clone())?),
+            None => (authority, HTTPS),
         };
         let host = Domain::parse(host)?;
-        Ok(Self { text: text.into(), host })
+        // D-66: no provider is reached by a name of somebody's own network.
+        if port == 0 || host.is_local() {
+            return Err(refused);
+        }
+        Ok(Self { text: text.into(), host, port })
     }
 
     /// The URL.
@@ -196,6 +205,23 @@ impl HttpsUrl {
     #[must_use]
     pub const fn host(&self) -> &Domain {
         &self.host
+    }
+
+    /// Its port, by default 443.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What a request asks its host for: the path, `/` if there is none, and the query.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let rest = self.text.strip_prefix("https://").unwrap_or_default();
+        match rest.find(['/', '?']).and_then(|at| rest.get(at..)) {
+            Some(query) if query.starts_with('?') => format!("/{query}"),
+            Some(path) => path.to_owned(),
+            None => "/".to_owned(),
+        }
     }
 }
 
@@ -213,11 +239,14 @@ impl Wire for HttpsUrl {
 }
 
 /// The domains that a ratchet tree may be fetched from: the GroupContext extension `ratchet_tree_source_domains`,
-/// which has no number yet.
+/// which has no number yet: one for private use stands for it, the same that another implementation has chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RatchetTreeSourceDomains(pub Vec<Domain>);
 
 impl RatchetTreeSourceDomains {
+    /// The number of the extension, until it is given one.
+    pub const EXTENSION: u16 = 0xF4C0;
+
     /// Whether the tree may be fetched from this address (T-006).
     #[must_use]
     pub fn allows(&self, url: &HttpsUrl) -> bool {

@@ -3,15 +3,27 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clubhouse;
+mod conformance;
 mod content;
 mod corpus;
 mod directory;
+mod download;
 mod follower;
 mod forged;
+mod forged_commits;
 mod http;
 mod hub;
+mod hub_abuse;
+mod hub_duties;
+mod hub_limits;
 mod hub_refusals;
 mod identifier_query;
 mod kit;
 mod policy;
+mod policy_codes;
+mod policy_lifecycle;
 mod provider;
+mod rules_components;
+mod rules_content;
+mod rules_hub;
+mod world;

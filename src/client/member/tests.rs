@@ -278,16 +278,23 @@ fn set(list: &[u8]) -> Proposal {
     Proposal::AppDataUpdate(Box::new(AppDataUpdateProposal::update(LIST, list.to_vec())))
 }
 
+fn tuning(past_epochs: usize) -> Tuning {
+    Tuning { past_epochs, padding: 0, skip_ahead: 1000 }
+}
+
 fn create(party: &mut Party, list: Vec<u8>, past: usize) {
     let signer = party.keys.require(&party.public).unwrap();
     let member = Member::create(
         &party.crypto,
         &signer,
-        party.credential(),
-        group_id(),
-        CS,
-        extensions(list),
-        past,
+        Genesis {
+            credential: party.credential(),
+            id: group_id(),
+            ciphersuite: CS,
+            lifetime: super::super::tests::LIFETIME,
+            extensions: extensions(list),
+        },
+        tuning(past),
     )
     .unwrap();
     party.founded(member);
@@ -299,7 +306,7 @@ fn join(
     by: &CommitMessageBundle,
     tree: RatchetTreeIn,
 ) {
-    let member = Member::join(&party.crypto, bundle, welcome(by), tree, 1).unwrap();
+    let member = Member::join(&party.crypto, bundle, welcome(by), tree, tuning(1)).unwrap();
     party.founded(member);
     let secret = bundle.init_private_key();
     let secret: &[u8] = secret;
@@ -429,7 +436,7 @@ fn a_dropped_step_never_happened() {
         update: Some(AppDataUpdateProposal::update(LIST, vec![4, 4])),
     };
     let (member, joining) =
-        Member::join_external(&dave.crypto, &signer, entrance, fold, 2).unwrap();
+        Member::join_external(&dave.crypto, &signer, entrance, fold, tuning(2)).unwrap();
     dave.founded(member);
     let joining = bytes(joining.commit());
     for party in [&mut alice, &mut bob] {

@@ -257,17 +257,16 @@ fn the_device_lends_once_and_survives_crashes() {
         founding.apply()
     };
     bob.device = device;
-    let (from, to) = (Timestamp(1_577_836_800_000), Timestamp(7_258_118_400_000));
     let env = Env { now: Timestamp(bob.now), crypto: &bob.crypto, keys: &bob.keys };
     // Dropped: nothing made.
-    drop(bob.device.make_key_packages(&env, Token(1), 3, CS, from, to).unwrap());
+    drop(bob.device.make_key_packages(&env, Token(1), 3, CS, LIFETIME).unwrap());
     assert_eq!(bob.device.key_packages(), 0);
-    let step = bob.device.make_key_packages(&env, Token(1), 3, CS, from, to).unwrap();
+    let step = bob.device.make_key_packages(&env, Token(1), 3, CS, LIFETIME).unwrap();
     assert!(records.save(step.changes()));
     let DeviceAction::Publish(made) = step.apply().actions.remove(0);
     assert_eq!(made.len(), 3);
     // The same token makes no more, and gives the same.
-    let step = bob.device.make_key_packages(&env, Token(1), 3, CS, from, to).unwrap();
+    let step = bob.device.make_key_packages(&env, Token(1), 3, CS, LIFETIME).unwrap();
     assert!(step.changes().is_empty());
     let DeviceAction::Publish(again) = step.apply().actions.remove(0);
     let octets = |made: &[KeyPackage]| {
@@ -284,7 +283,33 @@ fn the_device_lends_once_and_survives_crashes() {
     assert!(restored.to_publish().is_empty());
     drop(restored.forget(&references[..1]).apply());
     assert_eq!(restored.key_packages(), 2);
-    drop(restored.forget_expired(to.plus(1000)).apply());
+    drop(restored.forget_expired(LIFETIME.not_after.plus(1000)).apply());
     assert_eq!(restored.key_packages(), 0);
-    assert!(restored.make_key_packages(&env, Token(2), 101, CS, from, to).is_err());
+    assert!(restored.make_key_packages(&env, Token(2), 101, CS, LIFETIME).is_err());
+}
+
+#[test]
+fn a_room_begins_with_a_leaf_of_the_callers_time() {
+    let hub = Hub::new(Preset::Cooperative);
+    let mut alice = Client::new("alice", "phone", Crash::Never);
+    let key = alice.device.signature_key().to_vec();
+    let create = |alice: &Client, lifetime: Lifetime| {
+        let limits = Limits::default();
+        Room::create(&alice.env(), &hub.offer, &key, lifetime, Components::new(), &limits)
+            .map(|founding| founding.apply().0)
+    };
+    // `Lifetime` as the tree holds it.
+    let lifetime = [1_577_836_800u64, 7_258_118_400].map(u64::to_be_bytes).concat();
+    // A simulated clock, far from that of the machine.
+    alice.now = 4_102_444_800_000;
+    let room = create(&alice, LIFETIME).unwrap();
+    let tree = room.ratchet_tree().unwrap();
+    assert!(tree.windows(16).any(|octets| octets == lifetime));
+    let now = Timestamp(alice.now);
+    for lifetime in [
+        Lifetime { not_before: now.plus(1), ..LIFETIME },
+        Lifetime { not_after: Timestamp(now.0 - 1), ..LIFETIME },
+    ] {
+        assert!(matches!(create(&alice, lifetime), Err(Refusal::Misuse(_))), "{lifetime:?}");
+    }
 }

@@ -4,6 +4,13 @@
 //! the [`Location`], downloads it through an [`Incoming`], which refuses as soon as something is wrong, and
 //! [`open`]s it. Nothing is fetched here. Fetch nothing by yourself either outside the domains that the room's asset
 //! policy names: a URL that only one person gets tells when that person reads (D-47).
+//!
+//! # Who learns what
+//!
+//! Whoever stores a file sees its ciphertext, its size, and who fetches it when; downloaded directly, from which
+//! address too. A proxy at the hub hides the address and learns that the room has the file; oblivious HTTP hides who
+//! asks from the one and what is asked from the other. Which of them to use, the room's asset policy says and the user
+//! may narrow (S-35).
 
 mod incoming;
 mod location;

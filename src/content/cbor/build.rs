@@ -58,7 +58,8 @@ impl ItemBuf {
         Self::write(|out| out.null())
     }
 
-    /// A float, in the shortest form that holds it. The draft strongly discourages floats (section 6.2).
+    /// A float, in the shortest form that holds it. The draft strongly discourages floats (section 6.2):
+    /// send none where an integer would do (C-071).
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "asked before")]
     pub fn float(float: f64) -> Self {

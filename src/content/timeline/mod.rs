@@ -11,6 +11,10 @@
 //!   of the first version; an edit that wrongly refers to a later one is taken as well.
 //! * **Who may** edit and delete is asked of the room's policy, as it was when the message was sent (Q-92): the
 //!   caller gives a function from [`Act`] to an answer with each message.
+//! * **One room**: a timeline is of one room, and references are looked up in it alone (C-018). Keep one for each.
+//! * **Never complete**: a hub can hold messages back, and nothing here can tell (D-02). What a sender had seen
+//!   ([`lastSeen`](super::known::LastSeen)) and what it says to have received ([`AppAck`](crate::wire::AppAck)) show
+//!   gaps to whoever compares; do not show a conversation as complete.
 //! * **Expiry** is executed by whoever shows the view, with the clock passed in (C-059).
 //!
 //! ```

@@ -8,7 +8,10 @@ use crate::{
     room::ComponentId,
 };
 
-/// A bot that may be in the room.
+/// A bot that may be in the room.
+///
+/// What it may send to one participant alone, or to each a different one, is stated for people: show it before a user
+/// lets the bot in. Nothing on the wire depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bot {

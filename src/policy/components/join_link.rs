@@ -54,10 +54,16 @@ impl JoinLinks {
     /// Whether a joining code is one of them: all of a link, or what follows its last slash.
     #[must_use]
     pub fn accept(&self, code: &[u8]) -> bool {
-        !code.is_empty()
-            && self.0.iter().any(|link| {
-                link == code || link.rsplit(|&octet| octet == b'/').next() == Some(code)
-            })
+        !code.is_empty() && self.0.iter().any(|link| link == code || Self::code_of(link) == code)
+    }
+
+    /// The code of a link: what follows its last slash, or all of it if nothing does.
+    #[must_use]
+    pub fn code_of(link: &[u8]) -> &[u8] {
+        match link.rsplit(|&octet| octet == b'/').next() {
+            Some(code) if !code.is_empty() => code,
+            Some(_) | None => link,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{Directory, Endpoint, Route, Variable, percent, template::Part};
-use crate::{error::Misuse, uri::Domain};
+use crate::{download::GATEWAY_PATH, error::Misuse, uri::Domain};
 
 /// A provider's own directory, ready to tell what a request is for.
 ///
@@ -33,6 +33,8 @@ enum Segment {
 pub enum Found {
     /// The directory document itself.
     Directory,
+    /// The gateway for Oblivious HTTP, at [`GATEWAY_PATH`] (P-249).
+    Gateway,
     /// An endpoint.
     Endpoint(Route),
 }
@@ -102,6 +104,9 @@ impl Routes {
         }
         if path == Directory::PATH && host == self.provider() {
             return Ok(Found::Directory);
+        }
+        if path == GATEWAY_PATH && host == self.provider() {
+            return Ok(Found::Gateway);
         }
         let matched = self
             .patterns

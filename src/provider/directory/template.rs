@@ -160,13 +160,8 @@ fn is_port(port: &str) -> bool {
 /// D-66: a name that is meant for the local network leads to no provider. What the name resolves to is for the caller
 /// to check.
 fn public_host(host: &str) -> Result<Domain, TemplateFault> {
-    const LOCAL: [&str; 5] = ["localhost", "local", "localdomain", "internal", "home.arpa"];
     let domain = Domain::parse(host).map_err(|_| TemplateFault::Host)?;
-    let under = |top: &&str| host.strip_suffix(*top).is_some_and(|rest| rest.ends_with('.'));
-    if !host.contains('.') || LOCAL.iter().any(under) {
-        return Err(TemplateFault::Host);
-    }
-    Ok(domain)
+    if domain.is_local() { Err(TemplateFault::Host) } else { Ok(domain) }
 }
 
 /// Takes a path, and perhaps a query, apart.

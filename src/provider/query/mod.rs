@@ -35,6 +35,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Profiles are the caller's. A user who takes a field back, or leaves, has to be gone from the next lookup, and only
+//! that user or its provider may change what it can be found by (UD-009, UD-010).
+//!
 //! Whoever wants to know who is here asks often. How often a peer may ask is for the caller to bound (D-67); what one
 //! question can find, [`Limits::found`] bounds.
 

@@ -234,8 +234,21 @@ fn the_url_of_a_tree_is_https_to_a_domain() {
         "https://a.example/ x",
         "https://a.example/é",
         "https://a.example\\@b.example/",
+        "https://a.example:0/",
+        "https://localhost/",
+        "https://tree/",
+        "https://tree.local/t",
+        "https://metadata.google.internal/",
     ] {
         assert!(HttpsUrl::parse(url.as_bytes()).is_err(), "{url}");
+    }
+    for (url, port, target) in [
+        ("https://a.example", 443, "/"),
+        ("https://a.example:8443/t?x=1", 8443, "/t?x=1"),
+        ("https://a.example?t", 443, "/?t"),
+    ] {
+        let url = HttpsUrl::parse(url.as_bytes()).unwrap();
+        assert_eq!((url.port(), url.target().as_str()), (port, target), "{url:?}");
     }
     let long = format!("https://a.example/{}", "x".repeat(2048));
     assert!(matches!(HttpsUrl::parse(long.as_bytes()), Err(Fault::TooLarge { .. })));

@@ -1,7 +1,9 @@
 //! A follower's room.
 
+mod hub;
 mod joining;
 mod order;
+mod records;
 mod routing;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -71,6 +71,35 @@ fn d_81_nothing_waits_for_ever() {
     assert_eq!(follower.take(&bob), [next], "in turn after the commit of epoch 6");
 }
 
+#[test]
+fn d_81_a_welcome_leaves_the_order_as_it_is_known() {
+    // P-179: the commit that adds the phone, then its Welcome, both at the time at which the hub took them.
+    let (ben, phone) = (client("ben", "1"), client("bob", "phone"));
+    let mut follower = Follower::in_epoch(4, Limits::default(), &[&ben]);
+    follower.owners = [phone.owns(1, None)].into();
+    let [added, welcomed] = [commit(4), welcome(&[1])].map(|event| encoded(100, event));
+    let [five, six] = [commit(5), commit(6)].map(|event| follower.event(event));
+    follower.hear(&added);
+    follower.hear(&welcomed);
+    assert_eq!(follower.hear(&six), [], "it waits for the commit of epoch 5");
+    follower.hear(&five);
+    assert_eq!(follower.take(&ben), [added, five.clone(), six.clone()]);
+    assert_eq!(follower.take(&phone), [welcomed, five, six]);
+
+    // A Welcome of which no commit has come may be of any epoch: this provider may have been out of the room.
+    let again = encoded(300, welcome(&[1]));
+    follower.hear(&again);
+    let far = follower.event(commit(90));
+    follower.hear(&far);
+    assert_eq!(follower.take(&phone), [again, far]);
+    // It may also be accepted for a client of ours, who has the reply before anything is fanned out.
+    let own = update(&commit_message(91, 3));
+    follower.play(&|room| room.answered(&ben.peer(), &own, &success()).unwrap());
+    follower.hear(&encoded(NOW.0, welcome(&[1])));
+    let early = follower.event(application(93, 0));
+    assert_eq!(follower.hear(&early), [], "after the commit of epoch 91 comes one of epoch 92");
+}
+
 /// Who is in the room of the random test below.
 fn members() -> [Client; 2] {
     [client("bob", "1"), client("ben", "1")]

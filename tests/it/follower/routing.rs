@@ -180,6 +180,26 @@ fn p_178_application_messages_are_withheld_from_blocked_users() {
 }
 
 #[test]
+fn p_178_blocks_are_those_that_the_hub_names_and_no_others() {
+    let [bob, ben, amy] = ["bob", "ben", "amy"].map(|name| client(name, "1"));
+    let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob, &ben, &amy]);
+    follower.play(&|room| room.block(&ben.user));
+    let out = [&bob.user, &amy.user];
+    follower.play(&|room| room.withhold_from(|user| out.contains(&user)));
+    let text = follower.hears(application(1, 1));
+    assert_eq!(follower.take(&ben), [text], "not any more");
+    assert_eq!((follower.owed(&bob).len(), follower.owed(&amy).len()), (0, 0));
+    let revision = follower.room.revision();
+    follower.play(&|room| room.withhold_from(|user| out.contains(&user)));
+    assert_eq!(follower.room.revision(), revision, "nothing new, nothing saved");
+    // Who has left the room as well is forgotten with its block.
+    follower.play(&|room| room.left(&amy.uri));
+    follower.play(&|room| room.withhold_from(|_| false));
+    let records = follower.store.load(ID).unwrap();
+    assert!(records.values.keys().all(|key| key.kind() != 7));
+}
+
+#[test]
 fn a_body_goes_when_every_cursor_has_passed_it() {
     let (bob, ben) = (client("bob", "1"), client("ben", "1"));
     let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob, &ben]);
@@ -220,28 +240,4 @@ fn a_client_far_behind_is_named() {
     assert_eq!(follower.room.lagging().count(), 0);
     follower.hears(application(1, 3));
     assert_eq!(follower.room.lagging().collect::<Vec<_>>(), [(&bob.uri, 3)]);
-}
-
-#[test]
-fn records_that_are_not_a_room_are_refused() {
-    let (bob, ben) = (client("bob", "1"), client("ben", "1"));
-    let mut follower = Follower::in_epoch(1, Limits::default(), &[&bob, &ben]);
-    follower.play(&|room| room.block(&ben.user));
-    follower.hears(application(1, 0));
-    follower.hears(application(2, 0));
-    let body = update(&external(4, 1));
-    follower.play(&|room| room.update(&at(NOW), &client("amy", "1").peer(), &body).unwrap());
-    let records = follower.store.load(ID).unwrap();
-    let kinds: BTreeSet<u8> = records.values.keys().map(|it| it.kind()).collect();
-    assert_eq!(kinds, (1..=7).collect(), "every kind is there");
-    let load = |records: &Records| Room::restore(records, Limits::default());
-    assert_eq!(load(&records).unwrap(), follower.room);
-    assert!(load(&Records::default()).is_err());
-    for (key, value) in &records.values {
-        for end in 0..value.len() {
-            let mut cut = records.clone();
-            cut.values.insert(key.clone(), value[..end].to_vec());
-            assert!(load(&cut).is_err() || key.kind() == 7, "{key:?} cut at {end}");
-        }
-    }
 }

@@ -8,6 +8,7 @@ use openmimi::{
     hub::{self, Action, Event, Keys, Offer, Proposal, Room, SigningKey, Wish},
     machine::{Changes, Outcome, Records, Revision, Step},
     policy::presets::Preset,
+    room::Components,
     testing::{Fate, MemoryStore, SaveError},
     uri::{Domain, RoomUri, UserUri},
     wire::{
@@ -205,8 +206,9 @@ impl Hub {
 
     /// What a client asks the GroupInfo with, and the key that opens the answer.
     pub(crate) fn group_info_request(&self, client: &Client) -> (GroupInfoRequest, Vec<u8>) {
-        let keys =
-            self.crypto.derive_hpke_keypair(SUITE.hpke_config(), client.user.as_bytes()).unwrap();
+        // Every request has a key of its own, so that none is a repetition.
+        let seed = [client.user.as_bytes(), &self.now.0.to_be_bytes()].concat();
+        let keys = self.crypto.derive_hpke_keypair(SUITE.hpke_config(), &seed).unwrap();
         let mut request = GroupInfoRequest {
             cipher_suite: CipherSuite::from(SUITE),
             requesting_signature_key: client.signer.to_public_vec(),
@@ -224,7 +226,18 @@ impl Hub {
         &mut self,
         client: &Client,
     ) -> Result<GroupInfoRatchetTree, hub::GroupInfoRefusal> {
-        let (request, private) = self.group_info_request(client);
+        self.group_info_by(client, None)
+    }
+
+    /// The same with a joining code.
+    pub(crate) fn group_info_by(
+        &mut self,
+        client: &Client,
+        code: Option<&[u8]>,
+    ) -> Result<GroupInfoRatchetTree, hub::GroupInfoRefusal> {
+        let (mut request, private) = self.group_info_request(client);
+        request.joining_code = code.map(<[u8]>::to_vec);
+        request.sign(&client.signer).unwrap();
         let (peer, body) = (client.peer(), request.encode());
         let response = self
             .drill(|room, env| room.group_info(env, &peer, &body))
@@ -280,16 +293,33 @@ impl World {
 
     /// Alice's first client has created the room, and others are listed in it already.
     pub(crate) fn listing(limits: Limits, preset: Preset, others: &[UserUri]) -> Self {
+        Self::founded(limits, |room, creator| preset.room(room, creator, others))
+    }
+
+    /// Alice's first client has created the room from these components.
+    pub(crate) fn founded(
+        limits: Limits,
+        policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
+    ) -> Self {
+        Self::founded_in(limits, policy, extensions_of)
+    }
+
+    /// The same, in a group with these extensions.
+    pub(crate) fn founded_in(
+        limits: Limits,
+        policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
+        extensions: impl FnOnce(&Offer) -> Vec<openmls::prelude::Extension>,
+    ) -> Self {
         let crypto = RustCrypto::default();
         let (public, signer) = signing_key();
         let keys = Keys::new(public, signer, [42; 32]);
         let mut alice = Client::new("alice@a.example/phone");
         let uri = RoomUri::parse("mimi://a.example/r/clubhouse").unwrap();
         let env = Env { now: START, crypto: &crypto, keys: &keys };
-        let policy = preset.room(&uri, &alice.user, others);
+        let policy = policy(&uri, &alice.user);
         let wish = Wish { room: uri, creator: alice.user.clone(), ciphersuite: SUITE, policy };
         let offer = hub::offer(&env, &wish).unwrap();
-        alice.create(&offer.group, extensions_of(&offer));
+        alice.create(&offer.group, extensions(&offer));
         let (info, tree) = (alice.group_info(), alice.ratchet_tree());
 
         // Dropped: nothing is left. Then for good.

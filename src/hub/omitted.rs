@@ -1,0 +1,114 @@
+//! Proposals that members cannot accept (Q-79, D-5C).
+//!
+//! A member proves with the membership tag of its message that it knows the group's secrets, and no server can check
+//! that. So a hostile one can have the hub queue a proposal that all others drop; a commit then has to contain what
+//! nobody has, and the room stands still. The way out: where commits of two different users leave the same
+//! member's proposal out, and are right but for that, it lapses. What it was to enforce, a removal or a ban, the hub
+//! proposes itself in the next epoch, as after an external commit.
+//!
+//! The first of the two commits is refused, so nothing is saved of it: a restart forgets it, and it takes one more.
+//! A SelfRemove that an external joiner has to reference cannot be told from a good one either (D-5D): every member
+//! then stays behind, and joins again from outside.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Keys, Room, UpdateRefusal, proposed::Owned};
+use crate::{
+    delivery::{CommitRefusal, Committer, OpenCommit, ProposalRef, Sender},
+    env::{Crypto, Env, Peer},
+    policy::{self, Proposed},
+    room::RoomState,
+    uri::UserUri,
+    wire::PublicMessage,
+};
+
+/// Who has left a proposal out of a commit first.
+#[derive(Debug, Default)]
+pub(super) struct Omitted(BTreeMap<ProposalRef, UserUri>);
+
+impl Omitted {
+    /// Whether somebody else has left all of these out before. If not, it is remembered who does now.
+    fn again(&mut self, names: &[ProposalRef], user: &UserUri) -> bool {
+        let others = names.iter().all(|name| self.0.get(name).is_some_and(|first| first != user));
+        for name in names {
+            self.0.entry(name.clone()).or_insert_with(|| user.clone());
+        }
+        others
+    }
+
+    /// A new epoch begins, with other proposals.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// A commit that is open, and what lapses because it is not in it.
+pub(super) struct Opened {
+    pub(super) commit: OpenCommit,
+    /// The effective state without what lapses, if anything does.
+    pub(super) effective: Option<RoomState>,
+}
+
+impl Room {
+    /// Opens a commit.
+    pub(super) fn open<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        commit: &PublicMessage,
+    ) -> Result<Opened, UpdateRefusal> {
+        let octets = commit.as_bytes();
+        let missing = match self.group.open_commit(env.crypto, env.now, octets) {
+            Ok(commit) => return Ok(Opened { commit, effective: None }),
+            Err(CommitRefusal::Missing(missing)) => missing,
+            Err(other) => return Err(other.into()),
+        };
+        let left_out: BTreeSet<ProposalRef> = missing.iter().cloned().collect();
+        let witness = self.witness(env, peer, octets, &left_out);
+        let Some((commit, user)) = witness else {
+            return Err(CommitRefusal::Missing(missing).into());
+        };
+        if !self.omitted.again(&missing, &user) {
+            return Err(CommitRefusal::Missing(missing).into());
+        }
+        Ok(Opened { commit, effective: Some(self.effective_without(&left_out)?) })
+    }
+
+    /// The commit and its maker, if it is right but for what it leaves out, and all of that is other members' own.
+    fn witness<C: Crypto>(
+        &self,
+        env: &Env<'_, C, Keys>,
+        peer: &Peer,
+        commit: &[u8],
+        left_out: &BTreeSet<ProposalRef>,
+    ) -> Option<(OpenCommit, UserUri)> {
+        let open = self.group.open_commit_without(env.crypto, env.now, commit, left_out).ok()?;
+        let Committer::Member(leaf) = open.committer() else { return None };
+        let user = self.leaves.get(leaf)?.clone();
+        let others = |sender: Sender| match sender {
+            Sender::Member(leaf) => self.leaves.get(&leaf) != Some(&user),
+            Sender::External(_) | Sender::NewMember => false,
+        };
+        let mut omitted = self.group.pending().filter(|it| left_out.contains(&it.reference));
+        let right = self.speaks_for(peer, &user)
+            && self.unless_blocked(&user).is_ok()
+            && omitted.all(|pending| others(pending.sender));
+        right.then_some((open, user))
+    }
+
+    /// The effective state of what waits, but for some of it.
+    pub(super) fn effective_without(
+        &self,
+        gone: &BTreeSet<ProposalRef>,
+    ) -> Result<RoomState, UpdateRefusal> {
+        let people = self.people();
+        let waiting: Vec<Owned<'_>> = self
+            .group
+            .pending()
+            .filter(|pending| !gone.contains(&pending.reference))
+            .map(|pending| people.read(pending.sender, &pending.content))
+            .collect::<Result<_, _>>()?;
+        let waiting: Vec<Proposed<'_>> = waiting.iter().map(Owned::borrow).collect();
+        Ok(policy::assume(&self.committed, &waiting))
+    }
+}

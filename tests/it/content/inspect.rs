@@ -127,7 +127,7 @@ fn status_reports_and_derived_values_have_lines_too() {
     assert_eq!(verdict, ("ok -\ninvalid report-entry at byte 1\n".to_owned(), Some(1)));
     let verdict = verdicts(&["derived", "--hex-lines"], &lines).unwrap();
     let id = "01".repeat(32);
-    assert_eq!(verdict, (format!("invalid derived-values at byte 0\nok {id}\n"), Some(1)));
+    assert_eq!(verdict, (format!("invalid derived at byte 0\nok {id}\n"), Some(1)));
 }
 
 /// What a tree is to look like is written in `tests/it/content/trees`; `UPDATE_GOLDEN=1` writes it anew.

@@ -1,4 +1,4 @@
-//! From a draft to bytes: one walk that checks and finds room for it all, one that writes.
+//! From a draft to bytes: one walk that measures and checks, one that writes.
 
 use super::{Draft, DraftBody, DraftExternal, DraftPart};
 use crate::content::{
@@ -9,18 +9,10 @@ use crate::content::{
     },
 };
 
-/// The most octets that the head of a string takes: no message has more than `u32::MAX` octets.
-const HEAD: usize = head_size(u32::MAX as u64);
-/// The most octets that a number takes.
-const NUMBER: usize = head_size(u64::MAX);
-/// Room for everything in a message but strings, extensions and parts: the array, the salt, two IDs, the heads of the
-/// topic and of the expiry with its time, the map, and two URIs with their keys.
-const MESSAGE: usize =
-    1 + string_size(Salt::LENGTH) + 2 * string_size(MessageId::LENGTH) + 8 * HEAD;
-/// Room for what all parts have: the array, the disposition, the head of the language and the cardinality.
-const PART: usize = 1 + head_size(u8::MAX as u64) + HEAD + 1;
-/// Room for the rest of an external part: nine strings' heads and five numbers, of which the size is the longest.
-const EXTERNAL: usize = 13 * HEAD + NUMBER;
+/// Octets of an ID or null.
+const fn id_size(id: Option<MessageId>) -> usize {
+    if id.is_some() { string_size(MessageId::LENGTH) } else { 1 }
+}
 
 fn write_id(out: &mut Writer<'_>, id: Option<MessageId>) {
     match id {
@@ -36,8 +28,11 @@ impl Draft<'_> {
     /// The rule that it would break.
     pub fn encode(&self, salt: Salt) -> Result<Vec<u8>, Rule> {
         let mut parts = 1;
-        let room = self.head_room()? + self.body.room(1, &mut parts)?;
-        let mut bytes = Vec::with_capacity(room);
+        let size = self.head_size()? + self.body.size(1, &mut parts)?;
+        if u32::try_from(size).is_err() {
+            return Err(Rule::TooLong);
+        }
+        let mut bytes = Vec::with_capacity(size);
         let out = &mut Writer(&mut bytes);
         out.array(7);
         out.bytes(&salt.0);
@@ -58,15 +53,12 @@ impl Draft<'_> {
         write_id(out, self.in_reply_to);
         self.write_extensions(out);
         self.body.write(out);
-        debug_assert!(bytes.len() <= room, "the first walk finds room for what the second writes");
-        if u32::try_from(bytes.len()).is_err() {
-            return Err(Rule::TooLong);
-        }
+        debug_assert_eq!(bytes.len(), size, "the first walk measures what the second writes");
         Ok(bytes)
     }
 
-    /// Room for all but the body.
-    fn head_room(&self) -> Result<usize, Rule> {
+    /// The octets of all but the body.
+    fn head_size(&self) -> Result<usize, Rule> {
         for id in [self.replaces, self.in_reply_to].iter().flatten() {
             if !id.is_known() {
                 return Err(Rule::HashAlgorithm);
@@ -75,17 +67,33 @@ impl Draft<'_> {
         if self.topic.len() > TOPIC_OCTETS {
             return Err(Rule::TopicLength);
         }
-        let uris = [&self.sender, &self.room].into_iter().flatten();
-        let uris = uris.map(|uri| uri.len()).sum::<usize>();
-        let mut room = MESSAGE + self.topic.len() + uris;
-        for (key, value) in &self.extensions {
-            let key = match key.as_key() {
-                ExtensionKey::Number(_) => 0,
-                ExtensionKey::Text(text) => text.len(),
-            };
-            room += NUMBER + key + value.as_item().as_bytes().len();
+        let expires = match self.expires {
+            None => 1,
+            Some(Expiration::Relative(time) | Expiration::Absolute(time)) => {
+                2 + head_size(u64::from(time))
+            }
+        };
+        let mut size = 1
+            + string_size(Salt::LENGTH)
+            + id_size(self.replaces)
+            + string_size(self.topic.len())
+            + expires
+            + id_size(self.in_reply_to)
+            + head_size(self.extension_count() as u64);
+        for uri in [&self.sender, &self.room].into_iter().flatten() {
+            size += 1 + string_size(uri.len());
         }
-        Ok(room)
+        for (key, value) in &self.extensions {
+            size += value.as_item().as_bytes().len();
+            size += match key.as_key() {
+                ExtensionKey::Number(number) => {
+                    let unsigned = if number < 0 { !number } else { number };
+                    head_size(unsigned.unsigned_abs())
+                }
+                ExtensionKey::Text(text) => string_size(text.len()),
+            };
+        }
+        Ok(size)
     }
 
     fn extension_count(&self) -> usize {
@@ -120,9 +128,9 @@ impl Draft<'_> {
 }
 
 impl DraftPart<'_> {
-    /// Room for this part, and the limits of levels and number.
-    fn room(&self, level: usize, parts: &mut usize) -> Result<usize, Rule> {
-        let DraftBody::Multi { parts: inside, .. } = &self.body else { return self.leaf_room() };
+    /// The octets of this part, with the limits of levels and number.
+    fn size(&self, level: usize, parts: &mut usize) -> Result<usize, Rule> {
+        let DraftBody::Multi { parts: inside, .. } = &self.body else { return self.leaf_size() };
         if inside.len() < 2 {
             return Err(Rule::PartsFew);
         }
@@ -133,29 +141,35 @@ impl DraftPart<'_> {
         if level == PART_LEVELS {
             return Err(Rule::PartDepth);
         }
-        let mut room = PART + 1 + HEAD + self.language.len();
+        let mut size = self.head_size() + 1 + head_size(inside.len() as u64);
         for part in inside {
-            room += match part.body {
-                DraftBody::Multi { .. } => part.room(level + 1, parts)?,
+            size += match part.body {
+                DraftBody::Multi { .. } => part.size(level + 1, parts)?,
                 DraftBody::Null | DraftBody::Single { .. } | DraftBody::External(_) => {
-                    part.leaf_room()?
+                    part.leaf_size()?
                 }
             };
         }
-        Ok(room)
+        Ok(size)
     }
 
-    /// Room for a part that has none within.
+    /// The octets of a part that has none within.
     #[inline]
-    fn leaf_room(&self) -> Result<usize, Rule> {
+    fn leaf_size(&self) -> Result<usize, Rule> {
         let body = match &self.body {
             DraftBody::Null | DraftBody::Multi { .. } => 0,
             DraftBody::Single { content_type, content } => {
-                2 * HEAD + content_type.len() + content.len()
+                string_size(content_type.len()) + string_size(content.len())
             }
-            DraftBody::External(external) => external.room()?,
+            DraftBody::External(external) => external.size()?,
         };
-        Ok(PART + self.language.len() + body)
+        Ok(self.head_size() + body)
+    }
+
+    /// The octets of what all parts have. The heads of the array and the cardinality take an octet each.
+    #[inline]
+    fn head_size(&self) -> usize {
+        2 + head_size(u64::from(self.disposition.0)) + string_size(self.language.len())
     }
 
     fn write(&self, out: &mut Writer<'_>) {
@@ -205,14 +219,23 @@ impl DraftPart<'_> {
 }
 
 impl DraftExternal<'_> {
-    fn room(&self) -> Result<usize, Rule> {
+    fn size(&self) -> Result<usize, Rule> {
         let secret = self.key.len() + self.nonce.len() + self.aad.len();
         if self.enc_alg == 0 && secret > 0 {
             return Err(Rule::KeyWithoutAlg);
         }
-        let texts =
-            [&self.content_type, &self.url, &self.description, &self.filename].map(|it| it.len());
-        Ok(EXTERNAL + secret + self.content_hash.len() + texts.iter().sum::<usize>())
+        Ok(string_size(self.content_type.len())
+            + string_size(self.url.len())
+            + head_size(u64::from(self.expires))
+            + head_size(self.size)
+            + head_size(u64::from(self.enc_alg))
+            + string_size(self.key.len())
+            + string_size(self.nonce.len())
+            + string_size(self.aad.len())
+            + head_size(u64::from(self.hash_alg))
+            + string_size(self.content_hash.len())
+            + string_size(self.description.len())
+            + string_size(self.filename.len()))
     }
 
     fn write(&self, out: &mut Writer<'_>) {

@@ -267,6 +267,18 @@ fn q37_a_group_of_another_suite_is_asked_for_again_with_its_own() {
 }
 
 #[test]
+fn p188_a_hub_that_gives_nothing_says_so() {
+    let mut tablet = Client::new("alice", "tablet", Crash::Never);
+    let request = tablet.ask(None);
+    for answer in [GroupInfoAnswer::NotAuthorized, GroupInfoAnswer::NoSuchRoom] {
+        let response = GroupInfoResponse { room: room_uri(), answer };
+        let (none, limits) = (RoleIndex::NONE, Limits::default());
+        let result = Room::join_external(&tablet.env(), &request, &response, none, None, &limits);
+        assert!(matches!(result, Err(Refusal::Withheld)), "{result:?}");
+    }
+}
+
+#[test]
 fn t001_the_tree_is_here_or_has_to_be_fetched() {
     let (hub, alice, ..) = three(Preset::Cooperative, Crash::Never);
     let mut tablet = Client::new("alice", "tablet", Crash::Never);

@@ -41,6 +41,11 @@ impl Room {
         if message.epoch() < self.epoch() {
             let received = match draft.state.commits.get(message.epoch()) {
                 Some(known) if **known == hash => Received::Echo,
+                // Our own external commit, which the hub has not accepted: this one was faster.
+                Some(_) if draft.state.head.standing == Standing::Joining => {
+                    draft.keep_out(Failure::Obsolete);
+                    return Ok(Received::Taken);
+                }
                 Some(_) => return Ok(draft.fork(self.epoch(), Evidence::SecondCommit)),
                 None => return Ok(Received::Duplicate),
             };

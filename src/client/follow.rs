@@ -194,9 +194,9 @@ impl Room {
         at: Timestamp,
         staples: &[PublicMessage],
     ) -> Result<(), Refusal> {
-        for staple in staples {
-            self.proposals(env, draft, at, &[staple])?;
-        }
+        // All together: a ban is nothing without the removals that go with it.
+        let bundle: Vec<&PublicMessage> = staples.iter().collect();
+        self.proposals(env, draft, at, &bundle)?;
         Ok(())
     }
 

@@ -18,7 +18,8 @@
 //!
 //! * Send what is in [`Room::outbox`], the same octets, until it is answered; then give the answer to the room. If the
 //!   room has moved on in the meantime, the room makes the change or the message again by itself: other octets, another
-//!   [`OutgoingId`], the same [`Token`].
+//!   [`OutgoingId`], the same [`Token`]. Send a message when the one before it is answered: if they overtake each other,
+//!   receivers find that the hub's times contradict the sender's order, and flag the franks.
 //! * Give [`Room::receive`] what the hub fans out, in order. What is early is refused and changes nothing.
 //! * When the room says that it cannot follow ([`Refusal::Behind`], [`Event::Forked`]; [`Refusal::Early`] or
 //!   [`Refusal::Unseen`] for which nothing earlier can be had), ask the hub for its GroupInfo and give the answer to

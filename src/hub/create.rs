@@ -1,6 +1,6 @@
 //! Taking up a new room (P-006): the group that a client has made from an offer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -10,6 +10,7 @@ use super::{
     proposed::{self, Nobody},
     record::{Head, Record},
     room::{AssembleError, delivery_config},
+    sizes,
 };
 use crate::{
     delivery::{FoundRefusal, Group},
@@ -39,6 +40,9 @@ pub enum CreateRefusal {
     /// A leaf is somebody else's than the creator's.
     #[error("a leaf is not the creator's")]
     Stranger,
+    /// A component is larger than it may be, or all together are (D-55).
+    #[error("{0} is too large")]
+    TooLarge(ComponentId),
     /// The components do not make a room.
     #[error("the components do not make a room: {0}")]
     State(#[from] StateError),
@@ -90,6 +94,8 @@ impl Room {
         let group =
             Group::found(env.crypto, env.now, group_info, ratchet_tree, &delivery_config(limits))?;
         check(offer, &group)?;
+        let lengths = group.components().iter().map(|(id, data)| (*id, data.len())).collect();
+        sizes::check(limits, &BTreeMap::new(), &lengths).map_err(CreateRefusal::TooLarge)?;
         for member in group.members() {
             if proposed::user(member.credential)? != offer.creator {
                 return Err(CreateRefusal::Stranger);

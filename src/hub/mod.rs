@@ -69,6 +69,7 @@ mod refound;
 mod refusal;
 mod room;
 mod senders;
+mod sizes;
 mod submit;
 mod update;
 

@@ -9,6 +9,7 @@ use crate::{
     machine::Revision,
     policy::{Denied, Outside},
     provider::Unfit,
+    room::ComponentId,
     wire::{
         self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse,
         UpdateOutcome, UpdateRoomResponse,
@@ -88,6 +89,12 @@ pub enum UpdateRefusal {
     /// The delivery service refuses the commit.
     #[error(transparent)]
     Commit(CommitRefusal),
+    /// A component would become larger than it may, or all together would (D-55).
+    #[error("{0} would become too large")]
+    ComponentTooLarge(ComponentId),
+    /// The ratchet tree with the commit is at an address that the group does not allow (T-006).
+    #[error("the ratchet tree is not to be had from there")]
+    TreeSource,
     /// It adds a client from a KeyPackage that was claimed for another room.
     #[error("a KeyPackage was claimed for another room")]
     ClaimedElsewhere(KeyPackageRef),
@@ -177,6 +184,8 @@ impl UpdateRefusal {
             | Self::Nobody(_)
             | Self::UnknownJoiner
             | Self::ClaimedElsewhere(_)
+            | Self::ComponentTooLarge(_)
+            | Self::TreeSource
             | Self::Denied { .. }
             | Self::RemovalWaits
             | Self::Code(_)

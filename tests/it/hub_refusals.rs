@@ -386,7 +386,7 @@ fn p_113_an_update_that_is_too_large_malformed_or_of_nobody() {
     let refusal = world.hub.update(&b, &[]).unwrap_err();
     assert_eq!(refusal.answer(), Answer::Status(400));
 
-    // P-283: a leaf whose credential is nobody's.
+    // P-283, D-54: a leaf whose credential is nobody's.
     let mut tablet = Client::new("bob@b.example/tablet");
     tablet.identity = Some(b"bob".to_vec());
     let bundle = world.client("bob@b.example").commit(vec![add(tablet.key_package())]);

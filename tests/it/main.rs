@@ -5,12 +5,17 @@
 mod clubhouse;
 mod conformance;
 mod content;
+mod corpus;
 mod directory;
 mod download;
 mod follower;
 mod forged;
+mod forged_commits;
 mod http;
 mod hub;
+mod hub_abuse;
+mod hub_duties;
+mod hub_limits;
 mod hub_refusals;
 mod identifier_query;
 mod kit;

@@ -6,9 +6,10 @@ use crate::kit::*;
 use openmimi::{
     codec::Wire,
     env::Limits,
+    hub::{By, CodeTerms},
     policy::{Capability, RoleIndex, Roles, may, presets::Preset},
     room::{ComponentId, ParticipantListUpdate, RoomState},
-    uri::{RoomUri, UserUri},
+    uri::{ClientUri, RoomUri, UserUri},
     wire::{FanoutEvent, PublicMessage, RatchetTreeOption, notify},
 };
 
@@ -157,4 +158,57 @@ fn d_88_a_late_welcome_shows_that_one_is_out() {
     assert!(dave.is_member());
     dave.receive(commit);
     assert!(!dave.is_member());
+}
+
+/// P-144, P-130, D-69, A-021: what goes to other providers tells neither who has sent a message nor what it says.
+#[test]
+fn p_144_no_provider_learns_who_has_spoken() {
+    let mut world = World::clubhouse();
+    let text = b"between us";
+    let tag = openmimi::franking::tag(b"salt", text);
+    let cathy = world.client("cathy@c.example");
+    let (peer, body) = (cathy.peer(), cathy.say(text, Some(&tag.0)));
+    world.hub.submit(&peer, &body).unwrap();
+    let has = |octets: &[u8], part: &[u8]| octets.windows(part.len()).any(|it| it == part);
+    assert!(has(&body, b"mimi://c.example/u/cathy"), "the hub is told");
+    for provider in ["a.example", "b.example", "c.example"].map(domain) {
+        let (body, _) = world.hub.notification(&provider).unwrap();
+        for secret in [&b"cathy"[..], b"c.example", text] {
+            assert!(!has(&body, secret), "{provider}: {}", String::from_utf8_lossy(secret));
+        }
+    }
+}
+
+/// PS-001 (a link out of band), PS-002, PS-003: somebody under a pseudonym comes in by a link that Alice gave it, says
+/// inside who it is, and the room is destroyed. Its provider and the hub have seen the pseudonym alone.
+#[test]
+fn ps_001_a_pseudonym_comes_by_a_link_and_the_room_goes() {
+    let mut world = World::with(Limits::default(), Preset::Strict);
+    let code = world.hub.play(|room, env| room.make_code(env, &CodeTerms::default())).unwrap().0;
+    let mut bob = Client::new("bob@b.example/phone");
+    bob.user = UserUri::parse("mimi://b.example/p/7f3c9d1e").unwrap();
+    bob.uri = ClientUri::parse("mimi://b.example/d/7f3c9d1e/1").unwrap();
+    let given = world.hub.group_info_by(&bob, Some(&code)).unwrap();
+    let bundle = bob.enter(&given, Some(RoleIndex(2)));
+    world.clients.push(bob);
+    world.tick();
+    world.hub.update(&server("b.example"), &bundle.body()).unwrap();
+    world.deliver();
+    let bob = world.clients.last_mut().unwrap();
+    let secret = b"I am mimi://b.example/u/bob";
+    let body = bob.say(secret, None);
+    world.hub.submit(&server("b.example"), &body).unwrap();
+    world.deliver();
+    assert_eq!(world.client("alice").read[0].text, secret);
+    for (key, record) in &world.hub.records().values {
+        let told = record.windows(5).any(|it| it == b"u/bob");
+        assert!(!told, "{key:?}");
+    }
+    // The link was for one, and there is no way back.
+    let again = Client::new("eve@e.example/phone");
+    assert!(world.hub.group_info_by(&again, Some(&code)).is_err());
+    let alice = world.client("alice");
+    let (peer, user) = (alice.peer(), alice.user.clone());
+    world.hub.drill(|room, env| room.destroy(env, By::User(&peer, &user))).unwrap();
+    assert!(world.hub.room.tombstone().is_some());
 }

@@ -67,7 +67,7 @@ fn every_component(bytes: &[u8]) {
 const PEOPLE: u8 = 6;
 
 fn user(number: u8) -> UserUri {
-    let host = if number % 2 == 0 { "a" } else { "b" };
+    let host = if number.is_multiple_of(2) { "a" } else { "b" };
     UserUri::parse(format!("mimi://{host}.example/u/user{}", number % PEOPLE)).expect("strict")
 }
 
@@ -169,8 +169,7 @@ fn changes(mut bytes: &[u8]) {
     let mut room = RoomState::from_components(components, &[user(0), user(1)]).expect("a preset");
     while let (Some(how), Some(by)) = (take(bytes), take(bytes)) {
         let count = usize::from(how / 4 % 4);
-        let changes: Vec<Change> =
-            (0..count).map_while(|_| Change::read(bytes, &room)).collect();
+        let changes: Vec<Change> = (0..count).map_while(|_| Change::read(bytes, &room)).collect();
         let by = user(by);
         let other = restored(&room);
         assert_eq!(other, room);
@@ -189,9 +188,9 @@ fn changes(mut bytes: &[u8]) {
                     .into_iter()
                     .map(|proposed| Committed { proposed, by_reference: true })
                     .collect();
-                let committer = (0..PEOPLE).map(user).find(|user| {
-                    effective.role(user) > RoleIndex::BANNED && room.is_active(user)
-                });
+                let committer = (0..PEOPLE)
+                    .map(user)
+                    .find(|user| effective.role(user) > RoleIndex::BANNED && room.is_active(user));
                 let Some(committer) = committer else { return Ok(None) };
                 let view = View::new(room, &effective);
                 let by = Committer::Member { user: &committer, pseudonym: false };

@@ -1,5 +1,7 @@
 //! How rooms end.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
+
 use crate::kit::*;
 use openmimi::{
     codec::Wire,

@@ -28,8 +28,9 @@ use super::say::{self, Said};
 use openmimi::{
     codec::Wire,
     policy::{
-        Action, BaseRoomPolicy, Bounds, Capability, Choice, Claim, Claims, Committed, Committer, Envelope, JoinCode,
-        PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange, RoleIndex, Roles, View,
+        Action, BaseRoomPolicy, Bounds, Capability, Choice, Claim, Claims, Committed, Committer,
+        Envelope, JoinCode, PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange,
+        RoleIndex, Roles, View,
         components::{JoinLinks, JoinLinksUpdate, OperationalParameters, UploadLocation},
         fixed_participants, judge_commit, judge_creation, judge_proposals, may_receive, may_send,
         presets::Preset,

@@ -319,6 +319,9 @@ impl Room {
         token: Token,
         intent: &Intent,
     ) -> Result<Entry, Refusal> {
+        if state.going().contains(&self.member.group()?.own_leaf_index().u32()) {
+            return Err(Refusal::Going);
+        }
         let mut plan = self.plan(env, state, intent)?;
         // A change of extensions comes first: no receiver takes it after an AppDataUpdate.
         let mut pending = state.waiting.clone();

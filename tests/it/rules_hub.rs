@@ -244,7 +244,8 @@ fn r_035_who_leaves_the_parent_leaves_its_dependents() {
     room.know_parent(&parent(&["alice@a.example", "cathy@c.example", "dave@d.example"]));
     assert_eq!(room.orphans(), std::slice::from_ref(&bob));
     let gone: Vec<_> = room.orphans().into_iter().map(Proposal::Remove).collect();
-    room.propose(&env, &gone).unwrap().apply();
+    let told = room.propose(&env, &gone).unwrap().apply().actions;
+    assert!(!told.is_empty(), "the members hear of it");
     assert!(room.orphans().is_empty(), "in effect at once");
     assert_eq!(
         (room.committed().role(&bob), room.effective().role(&bob)),

@@ -103,8 +103,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let result =
-        if wish.hex_lines { lines(&*wish.kind) } else { trees(&*wish.kind, &wish.files) };
+    let result = if wish.hex_lines { lines(&*wish.kind) } else { trees(&*wish.kind, &wish.files) };
     match result {
         Ok(code) => code,
         // Whoever reads this has read enough.

@@ -25,8 +25,8 @@ use crate::{
     uri::{Domain, ProviderUri, UserUri},
     wire::{
         self, ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
-        PublicMessage, RatchetTree, RatchetTreeOption, UpdateOutcome, UpdateRequest,
-        UpdateRoomResponse, Welcome,
+        HttpsUrl, PublicMessage, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains,
+        UpdateOutcome, UpdateRequest, UpdateRoomResponse, Welcome,
     },
 };
 
@@ -264,6 +264,7 @@ impl Room {
         checked: CheckedProposals,
         accepted: Timestamp,
     ) -> Result<Change, UpdateRefusal> {
+        self.proposals_fit(checked.proposals())?;
         let people = self.people();
         let names: Vec<ProposalRef> =
             checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();
@@ -288,6 +289,11 @@ impl Room {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
             UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        let contents = checked.proposals().iter().map(|proposal| &proposal.content);
+        self.proposals_within_envelope(contents, &verdict)?;
         let lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
         let staged = self.group.stage(checked, &lapsed, accepted);
@@ -307,12 +313,17 @@ impl Room {
         let committer = self.committer(env, peer, &open)?;
         let view = View::new(&self.committed, effective.as_ref().unwrap_or(self.effective()));
         let (verdict, code) = self.judge_commit_with_code(env, &open, &committer, view)?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        self.commit_within_envelope(&open, &verdict)?;
 
-        let changes = verdict
-            .components(&self.committed)
-            .into_iter()
-            .map(|(id, data)| (id.0, data))
-            .collect();
+        let changes = verdict.components(&self.committed);
+        self.commit_fits(&changes)?;
+        let changes = changes.into_iter().map(|(id, data)| (id.0, data)).collect();
+        if let RatchetTreeOption::HttpsUri(url) = &parts.ratchet_tree {
+            self.may_fetch_tree(url)?;
+        }
         let partial_group_info = match &parts.group_info {
             GroupInfoOption::Full(_) => Vec::new(),
             GroupInfoOption::Partial(partial) => partial.encode(),
@@ -370,6 +381,18 @@ impl Room {
             draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
         }
         Ok(Change::Commit(Box::new(staged), Box::new(verdict), leaves, effective.map(Box::new)))
+    }
+
+    /// T-006, D-27: where the group says which domains have its ratchet tree, no other is named. The hub does not fetch
+    /// it: it has its own, and gives that to whoever joins.
+    fn may_fetch_tree(&self, url: &HttpsUrl) -> Result<(), UpdateRefusal> {
+        let Some(data) = self.group.extension(RatchetTreeSourceDomains::EXTENSION) else {
+            return Ok(());
+        };
+        match RatchetTreeSourceDomains::decode(data) {
+            Ok(domains) if domains.allows(url) => Ok(()),
+            Ok(_) | Err(_) => Err(UpdateRefusal::TreeSource),
+        }
     }
 
     /// Who commits, if this peer speaks for them, and they may still speak.

@@ -7,7 +7,8 @@ use openmimi::{
     content::{Compose, Salt},
     env::{Limits, Peer},
     franking::{self, Forgery},
-    hub::{Finding, Report, ReportRefusal, Reported},
+    http::Reply,
+    hub::{self, Finding, Report, ReportRefusal, Reported},
     policy::{
         RoleIndex,
         components::{MediaType, MediaTypeList},
@@ -144,6 +145,9 @@ fn p_234_each_forgery_has_its_reason() {
         let refusal = findings(&mut world, std::slice::from_ref(message)).unwrap_err();
         assert_eq!(refusal, ReportRefusal::Forged(vec![*reason]));
         assert_eq!((refusal.status(), refusal.retry_after()), (201, None), "P-233");
+        let judged_at = world.hub.room.revision();
+        let reply = Reply::from(hub::Refusal { reason: refusal, judged_at });
+        assert_eq!(reply, Reply::Received, "over HTTP too");
     }
     let all: Vec<AbusiveMessage> = forged.iter().map(|(message, _)| message.clone()).collect();
     let reasons: Vec<Forgery> = forged.iter().map(|(_, reason)| *reason).collect();
@@ -340,4 +344,11 @@ fn d_97_every_refusal_of_a_report() {
     };
     assert_eq!(refusal, ReportRefusal::TooMany { retry_after: world.hub.limits.requests_for });
     assert_eq!((refusal.status(), refusal.retry_after()), (429, Some(60_000)));
+    let judged_at = world.hub.room.revision();
+    let reply = Reply::from(hub::Refusal { reason: refusal, judged_at });
+    assert_eq!(reply, Reply::too_many(60_000));
+    // A hub that is asked too often says the same at its other endpoints.
+    let later: hub::Answer<openmimi::wire::GroupInfoResponse> =
+        hub::Answer::Later { retry_after: 60_000 };
+    assert_eq!(Reply::from(later), Reply::too_many(60_000));
 }

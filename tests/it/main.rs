@@ -10,6 +10,7 @@ mod directory;
 mod download;
 mod follower;
 mod forged;
+mod forged_commits;
 mod http;
 mod hub;
 mod hub_abuse;

@@ -156,18 +156,19 @@ impl Provider {
         self.at_user(now, user, |user, env| user.grant(env, requester, &[]).map_err(Reply::from))
     }
 
-    /// What a user has been told of the consent of others; its app has taken it.
-    pub fn take_told(&mut self, now: Timestamp, user: &UserUri) -> Result<Vec<Contact>, Stop> {
-        let machine = self.users.get(user.as_str()).ok_or(Stop::Unknown)?;
+    /// What a user has been told of the consent of others: who has given it.
+    pub fn told(&self, user: &UserUri) -> Vec<Contact> {
         let given = |(contact, grant): (&Contact, Grant)| match grant {
             Grant::Given(_) => Some(contact.clone()),
             Grant::Withheld => None,
         };
-        let told: Vec<Contact> = machine.told().filter_map(given).collect();
-        for contact in &told {
-            infallible(self.at_user(now, user, |user, _| Ok(user.noted(contact))))?;
-        }
-        Ok(told)
+        let machine = self.users.get(user.as_str()).into_iter();
+        machine.flat_map(provider::User::told).filter_map(given).collect()
+    }
+
+    /// The user's app has it, durably.
+    pub fn noted(&mut self, now: Timestamp, user: &UserUri, target: &Contact) -> Done<()> {
+        self.at_user(now, user, |user, _| Ok(user.noted(target)))
     }
 
     /// What there is for a client, event by event.

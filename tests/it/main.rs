@@ -7,6 +7,7 @@ mod conformance;
 mod content;
 mod directory;
 mod download;
+mod federation;
 mod follower;
 mod forged;
 mod http;

@@ -2,7 +2,10 @@
 
 use openmls_traits::{crypto::OpenMlsCrypto, random::OpenMlsRand};
 
-use crate::uri::{ClientUri, Domain, UserUri};
+use crate::{
+    policy::Envelope,
+    uri::{ClientUri, Domain, UserUri},
+};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
@@ -206,6 +209,18 @@ pub struct Limits {
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
     pub codes_remembered: u64,
+    /// Requests of one peer in a minute that ask about users or rooms, or have us fetch something: claims, searches,
+    /// consent, GroupInfo, reports, downloads. A large provider asks some dozens of times in a second.
+    pub asks_by_peer: u32,
+    /// As many in the name of one user. Who adds a hundred people to a room claims a hundred times.
+    pub asks_by_user: u32,
+    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications. A limit above
+    /// 60,000 is none, for the pace is kept in milliseconds.
+    pub tells_by_peer: u32,
+    /// Peers, and users, whose pace is remembered at once: a megabyte of memory.
+    pub paced: usize,
+    /// What a hub lets its rooms choose.
+    pub envelope: Envelope,
     /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
     pub asset: u64,
     /// Milliseconds that an asset may take to come in.
@@ -270,6 +285,11 @@ impl Default for Limits {
             replays_for: 24 * 60 * 60 * 1000,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
+            asks_by_peer: 6_000,
+            asks_by_user: 200,
+            tells_by_peer: 60_000,
+            paced: 16_384,
+            envelope: Envelope::default(),
             asset: 100 << 20,
             asset_for: 5 * 60 * 1000,
             asset_hosts: 16,

@@ -7,8 +7,8 @@
 //! inspect derived  FILE… | --hex-lines                    the same for MessageDerivedValues
 //! ```
 //!
-//! `FILE` may be `-` for standard input. The exit code is 0 if all files are valid, 1 if one is not, 2 if the command
-//! line is not understood.
+//! `FILE` may be `-` for standard input. The exit code is 0 if all files are valid, 1 if one is not or cannot be read,
+//! 2 if the command line is not understood.
 //!
 //! # The line format
 //!
@@ -46,40 +46,73 @@ pub(crate) trait Kind {
     fn tree(&self, bytes: &[u8]) -> Result<String, openmimi::content::Invalid>;
 }
 
-const USAGE: &str =
-    "usage: inspect content|status|derived [--sender URI] [--room URI] (--hex-lines | FILE…)";
+const USAGE: &str = "usage: inspect content [--sender URI] [--room URI] (--hex-lines | FILE…)
+       inspect status  (--hex-lines | FILE…)
+       inspect derived (--hex-lines | FILE…)";
 
-fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let kind = arguments.next();
-    let (mut sender, mut room, mut hex_lines, mut files) = (None, None, false, Vec::new());
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--sender" => sender = arguments.next(),
-            "--room" => room = arguments.next(),
-            "--hex-lines" => hex_lines = true,
-            _ => files.push(argument),
-        }
-    }
-    let kind: Box<dyn Kind> = match kind.as_deref() {
-        Some("content") => Box::new(content::Content { sender, room }),
-        Some("status") => Box::new(values::Status),
-        Some("derived") => Box::new(values::Derived),
-        _ => return usage(),
-    };
-    if hex_lines != files.is_empty() {
-        return usage();
-    }
-    let result = if hex_lines { lines(&*kind) } else { trees(&*kind, &files) };
-    result.unwrap_or_else(|error| {
-        eprintln!("{error}");
-        ExitCode::FAILURE
-    })
+/// What the command line asks for.
+struct Wish {
+    kind: Box<dyn Kind>,
+    hex_lines: bool,
+    files: Vec<String>,
 }
 
-fn usage() -> ExitCode {
-    eprintln!("{USAGE}");
-    ExitCode::from(2)
+impl Wish {
+    /// Reads the command line. What follows `--` are files, whatever they are called.
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let kind = arguments.next().ok_or("what is to be inspected?")?;
+        let (mut sender, mut room, mut hex_lines, mut files) = (None, None, false, Vec::new());
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--sender" | "--room" if kind != "content" => {
+                    return Err(format!("{argument} is for content only"));
+                }
+                "--sender" => sender = Some(arguments.next().ok_or("--sender needs a URI")?),
+                "--room" => room = Some(arguments.next().ok_or("--room needs a URI")?),
+                "--hex-lines" => hex_lines = true,
+                "--" => files.extend(arguments.by_ref()),
+                option if option.starts_with("--") => {
+                    return Err(format!("there is no option {option}"));
+                }
+                _ => files.push(argument),
+            }
+        }
+        let kind: Box<dyn Kind> = match kind.as_str() {
+            "content" => Box::new(content::Content { sender, room }),
+            "status" => Box::new(values::Status),
+            "derived" => Box::new(values::Derived),
+            other => return Err(format!("there is nothing known of {other}")),
+        };
+        match (hex_lines, files.is_empty()) {
+            (true, false) => Err("either --hex-lines or files".to_owned()),
+            (false, true) => Err("which files?".to_owned()),
+            (true, true) | (false, false) => Ok(Self { kind, hex_lines, files }),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let wish = match Wish::read(std::env::args().skip(1)) {
+        Ok(wish) => wish,
+        Err(why) => {
+            eprintln!("{why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let result = if wish.hex_lines { lines(&*wish.kind) } else { trees(&*wish.kind, &wish.files) };
+    match result {
+        Ok(code) => code,
+        // Whoever reads this has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn lines(kind: &dyn Kind) -> io::Result<ExitCode> {
@@ -122,13 +155,14 @@ fn trees(kind: &dyn Kind, files: &[String]) -> io::Result<ExitCode> {
     let mut output = io::stdout().lock();
     let mut code = ExitCode::SUCCESS;
     for file in files {
-        let mut bytes = Vec::new();
-        if file == "-" {
-            io::stdin().lock().read_to_end(&mut bytes)?;
-        } else {
-            bytes = fs::read(file)
-                .map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))?;
-        }
+        let bytes = match read(file) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                eprintln!("{file}: {error}");
+                code = ExitCode::FAILURE;
+                continue;
+            }
+        };
         writeln!(output, "{file}: {} octets", bytes.len())?;
         match kind.tree(&bytes) {
             Ok(tree) => writeln!(output, "{tree}")?,
@@ -144,4 +178,13 @@ fn trees(kind: &dyn Kind, files: &[String]) -> io::Result<ExitCode> {
         }
     }
     Ok(code)
+}
+
+fn read(file: &str) -> io::Result<Vec<u8>> {
+    if file != "-" {
+        return fs::read(file);
+    }
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

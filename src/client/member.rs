@@ -349,6 +349,13 @@ impl Member {
         secrets::generation(crypto, group.ciphersuite(), secret.as_slice(), message)
     }
 
+    /// The key of membership tags.
+    #[cfg(test)]
+    pub(super) fn membership_key(&self) -> Option<Vec<u8>> {
+        let found = |record: &[u8]| Ok(secrets::membership(record));
+        self.store.read(&name(Value::MessageSecrets), found).ok()??
+    }
+
     /// Keeps the franks that were seen beside the group.
     pub(super) fn remember(&self, witness: &Witness) -> Result<(), MemberError> {
         self.store.put(name(Value::Witness), witness).map_err(|_| MemberError::Ours("a record"))

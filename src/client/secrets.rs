@@ -33,7 +33,8 @@ struct PastEpoch<'a> {
 #[derive(Deserialize)]
 struct MessageSecrets<'a> {
     sender_data: &'a [u8],
-    _membership: &'a [u8],
+    #[cfg_attr(not(test), expect(dead_code, reason = "walked over"))]
+    membership: &'a [u8],
     _confirmation: &'a [u8],
     _context: &'a [u8],
     #[serde(borrow)]
@@ -85,6 +86,13 @@ pub(super) fn sender_data(record: &[u8], epoch: u64, current: u64) -> Option<Sec
         &store.past.iter().find(|past| past.epoch == epoch)?.secrets
     };
     Some(secrets.sender_data.to_vec().into())
+}
+
+/// The key of membership tags in the current epoch.
+#[cfg(test)]
+pub(super) fn membership(record: &[u8]) -> Option<Vec<u8>> {
+    let store: MessageSecretsStore<'_> = postcard::from_bytes(record).ok()?;
+    Some(store.current.membership.to_vec())
 }
 
 /// `ExpandWithLabel` (RFC 9420, section 8).

@@ -163,20 +163,35 @@ impl fmt::Debug for Salt {
 mod tests {
     use super::*;
 
+    /// The draft's formula, word for word, with a plain hasher.
+    fn formula(sender: &str, room: &str, content: &[u8], salt: Salt) -> Vec<u8> {
+        let mut hasher = Sha256::new();
+        for uri in [sender, room] {
+            hasher.update(u16::try_from(uri.len()).unwrap().to_be_bytes());
+            hasher.update(uri);
+        }
+        hasher.update(content);
+        hasher.update(salt.0);
+        [&[1], &hasher.finalize()[..31]].concat()
+    }
+
     #[test]
     fn an_id_is_the_same_gathered_or_not() {
-        for length in [0_u16, 1, 55, 64, 162, 163, 164, 165, 169, 170, 253, 254, 255, 256, 5000] {
-            let (uri, content) = ("u".repeat(length.into()), vec![7; length.into()]);
-            let id = MessageId::of(&uri, &uri, &content, Salt([9; 16])).unwrap();
-            let mut hasher = Sha256::new();
-            for _ in 0..2 {
-                hasher.update(length.to_be_bytes());
-                hasher.update(&uri);
-            }
-            hasher.update(&content);
-            hasher.update([9; 16]);
-            assert_eq!(id.0[1..], hasher.finalize()[..31], "{length}");
+        // Around every end of a block, and every number of blocks.
+        for length in (0..1200).chain([2000, 2048, 5000, 65_000]) {
+            let content: Vec<u8> = (0..length).map(|at: usize| at.to_le_bytes()[0]).collect();
+            let id = MessageId::of("sender", "the room", &content, Salt([9; 16])).unwrap();
+            assert_eq!(
+                id.0[..],
+                formula("sender", "the room", &content, Salt([9; 16])),
+                "{length}"
+            );
             assert!(id.is_known());
+        }
+        for length in [0, 1, 63, 64, 247, 1000, 65_535] {
+            let uri = "u".repeat(length);
+            let id = MessageId::of(&uri, &uri, b"content", Salt([8; 16])).unwrap();
+            assert_eq!(id.0[..], formula(&uri, &uri, b"content", Salt([8; 16])), "{length}");
         }
     }
 

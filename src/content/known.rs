@@ -2,7 +2,8 @@
 //! clear.
 //!
 //! A message with a badly shaped one is still a message: its value is refused when it is asked for, and the
-//! receiver decides.
+//! receiver decides. It may also reject a sender's time that is absurd, before the epoch or leaps, an external ID that
+//! was there before or is out of its scope, and an empty `lastSeen` of somebody who has sent before.
 
 use super::{
     ExtensionKey, Extensions, Invalid, MessageId, Rule,

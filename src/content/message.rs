@@ -154,7 +154,7 @@ impl<'a> Message<'a> {
     }
 
     /// The root part as it is encoded.
-    pub(super) fn body_bytes(&self) -> &'a [u8] {
+    pub(crate) fn body_bytes(&self) -> &'a [u8] {
         self.bytes.get(self.outline.body as usize..).unwrap_or_default()
     }
 

@@ -133,7 +133,9 @@ pub fn is_report(message: &Message<'_>) -> bool {
 }
 
 impl<'a> Compose<'a> {
-    /// A status report. Send none that the room's policy forbids (M-010).
+    /// A status report. Send none that the room's policy forbids: ask [`Optionality::decide`] (M-010).
+    ///
+    /// [`Optionality::decide`]: crate::policy::components::Optionality::decide
     #[must_use]
     pub fn status(&self, report: &Report) -> Draft<'a> {
         self.message(

@@ -314,3 +314,32 @@ pub(super) fn is_safe_aad(authenticated_data: &[u8]) -> bool {
     })
     .is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::hex;
+
+    fn proposal(text: &str) -> Result<RawProposal, DecodeError> {
+        decode_exact(&hex(text), read_proposal)
+    }
+
+    /// W-51, W-52, E-020: the proposals of the MLS extensions, by hand.
+    #[test]
+    fn proposals_of_the_extensions() {
+        let operation = ComponentOperation::Update(vec![0xA1, 0xA2]);
+        let update = RawProposal::AppDataUpdate { component: 0x0023, operation };
+        assert_eq!(proposal("0008 0023 01 02 a1a2"), Ok(update));
+        let operation = ComponentOperation::Remove;
+        let remove = RawProposal::AppDataUpdate { component: 0x0026, operation };
+        assert_eq!(proposal("0008 0026 02"), Ok(remove));
+        for op in ["00", "03", "ff"] {
+            let error = proposal(&format!("0008 0023 {op} 00")).unwrap_err();
+            assert_eq!(error.what, "AppDataUpdate.op");
+        }
+        assert!(proposal("0008 0026 02 00").is_err(), "a removal holds no data");
+        assert_eq!(proposal("0009 0005 02 a1a2"), Ok(RawProposal::Refused(9)));
+        assert_eq!(proposal("000a"), Ok(RawProposal::SelfRemove));
+        assert!(proposal("000a 00").is_err());
+    }
+}

@@ -217,6 +217,12 @@ impl Group {
         &self.context.components
     }
 
+    /// The data of an extension of the GroupContext, verbatim.
+    #[must_use]
+    pub fn extension(&self, kind: u16) -> Option<&[u8]> {
+        self.context.extension(kind)
+    }
+
     /// The servers that may propose, by index.
     #[must_use]
     pub fn external_senders(&self) -> &[ExternalSender] {

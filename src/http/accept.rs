@@ -43,7 +43,26 @@ pub struct Incoming<'a> {
     pub call: Call,
     /// The body, for the machine to read.
     pub body: &'a [u8],
+    requester: Option<UserUri>,
     route: Option<Route>,
+}
+
+impl Incoming<'_> {
+    /// The user in whose name the request is made, where its head says it: nothing has been verified yet.
+    #[must_use]
+    pub const fn requester(&self) -> Option<&UserUri> {
+        self.requester.as_ref()
+    }
+
+    /// The endpoint, for [`Pace::take`](crate::provider::pace::Pace::take): the gateway counts as a download, the
+    /// directory as nothing.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        match (&self.route, &self.call) {
+            (Some(route), _) => Some(route.endpoint()),
+            (None, call) => (*call == Call::Gateway).then_some(Endpoint::ProxyDownload),
+        }
+    }
 }
 
 /// Who takes a request. Where there is no such room or user, answer [`Server::unknown`].
@@ -126,6 +145,7 @@ impl Server {
         if body.len() > self.limits.body {
             return Err(refuse(StatusCode::PAYLOAD_TOO_LARGE));
         }
+        let mut requester = None;
         let (call, route) = match found {
             Found::Directory => (Call::Directory, None),
             // The keys are for everybody, the gateway is for those who may download (P-250).
@@ -134,11 +154,14 @@ impl Server {
                 return Err(refuse(StatusCode::FORBIDDEN));
             }
             Found::Gateway => (Call::Gateway, None),
-            Found::Endpoint(route) => (self.call(&peer, &route, body)?, Some(route)),
+            Found::Endpoint(route) => {
+                let call = self.call(&peer, &route, body, &mut requester)?;
+                (call, Some(route))
+            }
         };
         let admitted =
             route.as_ref().is_none_or(|route| self.peering.admits(&peer, route.endpoint()));
-        let incoming = Incoming { peer: Peer::Server(peer), call, body, route };
+        let incoming = Incoming { peer: Peer::Server(peer), call, body, requester, route };
         if admitted { Ok(incoming) } else { Err(Box::new(self.unknown(env, &incoming))) }
     }
 
@@ -164,8 +187,14 @@ impl Server {
         reply::with_body(JSON, self.routes.directory().write())
     }
 
-    /// Who takes a request, by its path and the head of its body (D-73).
-    fn call(&self, peer: &Domain, route: &Route, body: &[u8]) -> Result<Call, Refusal> {
+    /// Who takes a request, by its path and the head of its body (D-73), which may say in whose name it is made.
+    fn call(
+        &self,
+        peer: &Domain,
+        route: &Route,
+        body: &[u8],
+        requester: &mut Option<UserUri>,
+    ) -> Result<Call, Refusal> {
         let ours = |host: &str| host == self.routes.provider().as_str();
         let theirs = |host: &str| host == peer.as_str();
         let forbidden = || refuse(StatusCode::FORBIDDEN);
@@ -183,6 +212,7 @@ impl Server {
                 }
                 // a user asks through its provider, which asks the hub, which asks the target's provider.
                 let target = target.clone();
+                *requester = Some(head.requester.clone());
                 match head.room {
                     Some(room) if ours(room.host()) && theirs(head.requester.host()) => {
                         Call::KeyMaterialForRoom { room, target }
@@ -213,6 +243,7 @@ impl Server {
                 if !ours(head.target.host()) || !theirs(head.requester.host()) {
                     return Err(forbidden());
                 }
+                *requester = Some(head.requester);
                 Call::RequestConsent(head.target)
             }
             Route::UpdateConsent(addressee) => {
@@ -225,6 +256,7 @@ impl Server {
                 if !ours(head.requester.host()) || !theirs(head.target.host()) {
                     return Err(forbidden());
                 }
+                *requester = Some(head.target);
                 Call::UpdateConsent(head.requester)
             }
             Route::IdentifierQuery(_) => Call::IdentifierQuery,

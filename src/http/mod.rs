@@ -78,6 +78,11 @@
 //! | 429, 503 | later; perhaps `Retry-After` |
 //! | 502, 504 | a download, and the host of the asset answers with something else, or not in time |
 //!
+//! # Who asks too often
+//!
+//! Between [`Server::accept`] and the machine, ask [`Pace::take`](crate::provider::pace::Pace::take), with
+//! [`Incoming::requester`] and [`Incoming::endpoint`]; [`Reply::too_many`] is the answer to who may not.
+//!
 //! # Downloads
 //!
 //! [`Call::ProxyDownload`] and [`Call::Gateway`] are for [`download::Proxy`](crate::download::Proxy), which says what

@@ -201,3 +201,63 @@ impl Record {
         Ok(loaded)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{content::MessageId, machine::Revision, uri::UserUri};
+
+    fn hex(octets: &[u8]) -> String {
+        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+
+    /// Key and value of each record, so that a change of the format does not go unnoticed; and each loads as it was.
+    #[test]
+    fn records_are_written_as_they_were() {
+        let bob = UserUri::parse("mimi://b.example/u/bob").expect("a user");
+        let room = RoomUri::parse("mimi://a.example/r/x").expect("a room");
+        let head = Record::Head(Head {
+            room,
+            last_timestamp: Timestamp(7),
+            clock_restarts: 1,
+            next_event: 3,
+            oldest_event: 2,
+            blocked: BTreeSet::from([bob.clone().into()]),
+        });
+        let id = Some(MessageId([2; 32]));
+        let sent = Sent { epoch: 5, ciphertext: [1; 32], sender: bob, id };
+        let past = Epoch { number: 4, agent: Some(vec![9]), safe_aad: true };
+        let records = [
+            (head, "01", "01146d696d693a2f2f612e6578616d706c652f722f7807010302"),
+            (Record::Sent(6, sent), "060000000000000006", "0105"),
+            (Record::Past(vec![past]), "07", "010104010109"),
+            (Record::Desk(Desk::default()), "08", "010000"),
+            (Record::Reported(vec![0xAB], Timestamp(300)), "09ab", "01ac02"),
+            (Record::Asked(vec![0xCD], Asked { at: Timestamp(1) }, Timestamp(2)), "0ccd", "010102"),
+        ];
+        let mut stored = Records { revision: Revision(1), ..Records::default() };
+        for (record, key, beginning) in &records {
+            let (written, value) = record.write();
+            let value = value.expect("something to store");
+            assert_eq!(hex(written.as_bytes()), *key);
+            assert!(hex(&value).starts_with(beginning), "{record:?} is {}", hex(&value));
+            stored.values.insert(written, value);
+        }
+        let loaded = Record::load(&stored).expect("they load");
+        assert_eq!(loaded.len(), records.len());
+        assert!(records.iter().all(|(record, ..)| loaded.contains(record)));
+        let nothing = Record::Past(Vec::new()).write();
+        assert_eq!(nothing.1, None, "no past epochs, no record");
+
+        // Cut anywhere, or of another format: refused, with what it was.
+        for (record, ..) in &records {
+            let (key, value) = record.write();
+            let value = value.expect("something to store");
+            for end in 0..value.len() {
+                let mut torn = stored.clone();
+                torn.values.insert(key.clone(), value.get(..end).expect("shorter").to_vec());
+                assert!(Record::load(&torn).is_err(), "{record:?} cut at {end}");
+            }
+        }
+    }
+}

@@ -7,8 +7,9 @@ use crate::{
     delivery::{CommitRefusal, KeyPackageRef, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
-    policy::Denied,
+    policy::{Denied, Outside},
     provider::Unfit,
+    room::ComponentId,
     wire::{
         self, ErrorDescription, GroupInfoAnswer, GroupInfoResponse, SubmitMessageResponse,
         UpdateOutcome, UpdateRoomResponse,
@@ -88,6 +89,12 @@ pub enum UpdateRefusal {
     /// The delivery service refuses the commit.
     #[error(transparent)]
     Commit(CommitRefusal),
+    /// A component would become larger than it may, or all together would (D-55).
+    #[error("{0} would become too large")]
+    ComponentTooLarge(ComponentId),
+    /// The ratchet tree with the commit is at an address that the group does not allow (T-006).
+    #[error("the ratchet tree is not to be had from there")]
+    TreeSource,
     /// It adds a client from a KeyPackage that was claimed for another room.
     #[error("a KeyPackage was claimed for another room")]
     ClaimedElsewhere(KeyPackageRef),
@@ -98,6 +105,13 @@ pub enum UpdateRefusal {
     /// is told why.
     #[error(transparent)]
     Code(CodeFault),
+    /// The hub's operator does not let a room be like this.
+    #[error(transparent)]
+    Outside(Outside),
+    /// The room depends on another one, and nobody has told its hub who is in that: see
+    /// [`Room::know_parent`](super::Room::know_parent).
+    #[error("the participants of the parent room are not at hand")]
+    Parent,
     /// The room is no more.
     #[error("the room is no more")]
     Ended,
@@ -117,6 +131,10 @@ impl UpdateRefusal {
         let invalid = |names: Vec<ProposalRef>| UpdateOutcome::InvalidProposal(refs(names));
         let outcome = match self {
             Self::TooLarge(_) => return Answer::Status(413),
+            // whoever sends SemiPrivateMessages is told that the hub takes none.
+            Self::Malformed(error) if wire::is_unknown_wire_format(error) => {
+                UpdateOutcome::NotAllowed
+            }
             Self::Malformed(_) => return Answer::Status(400),
             Self::Misuse(_) => return Answer::Status(500),
             Self::TooMany { retry_after } => return Answer::Later { retry_after: *retry_after },
@@ -170,9 +188,13 @@ impl UpdateRefusal {
             | Self::Nobody(_)
             | Self::UnknownJoiner
             | Self::ClaimedElsewhere(_)
+            | Self::ComponentTooLarge(_)
+            | Self::TreeSource
             | Self::Denied { .. }
             | Self::RemovalWaits
             | Self::Code(_)
+            | Self::Outside(_)
+            | Self::Parent
             | Self::Ended => UpdateOutcome::NotAllowed,
         };
         Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })

@@ -22,11 +22,11 @@ use crate::{
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
     policy::{self, Claims, JoinCode, Proposed, RoleIndex, View},
-    uri::{Domain, UserUri},
+    uri::{Domain, ProviderUri, UserUri},
     wire::{
         self, ErrorDescription, FanoutEvent, FanoutMessage, GroupInfoOption, HandshakeBundle,
-        PublicMessage, RatchetTree, RatchetTreeOption, UpdateOutcome, UpdateRequest,
-        UpdateRoomResponse, Welcome,
+        HttpsUrl, PublicMessage, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains,
+        UpdateOutcome, UpdateRequest, UpdateRoomResponse, Welcome,
     },
 };
 
@@ -143,19 +143,27 @@ impl Room {
         bundle: &HandshakeBundle,
     ) -> Result<(), UpdateRefusal> {
         let mut user = None;
-        let mut strange = false;
+        let mut known = Ok(());
         // Of other epochs nobody knows whose leaves they are.
         for message in messages(bundle).iter().filter(|it| it.epoch() == self.group.epoch()) {
-            if let wire::Sender::Member(leaf) = message.sender()
-                && let Some(sender) = self.leaves.get(&LeafIndex(leaf))
-            {
-                strange |= !self.speaks_for(peer, sender);
-                user = Some(sender.clone());
+            match message.sender() {
+                wire::Sender::Member(leaf) => {
+                    if let Some(sender) = self.leaves.get(&LeafIndex(leaf)) {
+                        known = known.and(self.authenticate(peer, sender));
+                        user = Some(sender.clone());
+                    }
+                }
+                wire::Sender::External(index) => {
+                    if let Ok(provider) = self.people().server(index) {
+                        known = known.and(self.may_propose_as(peer, &provider));
+                    }
+                }
+                wire::Sender::NewMemberProposal | wire::Sender::NewMemberCommit => {}
             }
         }
         self.admit(now, Door::Update, peer, user.as_ref())
             .map_err(|retry_after| UpdateRefusal::TooMany { retry_after })?;
-        if strange { Err(UpdateRefusal::Peer) } else { Ok(()) }
+        known
     }
 
     fn take_proposals<C: Crypto>(
@@ -209,17 +217,7 @@ impl Room {
                 };
                 if leaves { Ok(()) } else { self.unless_blocked(user) }
             }
-            Sender::External(index) => {
-                let provider = people.server(index)?;
-                match peer {
-                    Peer::Server(domain) if *domain != provider.domain() => {
-                        Err(UpdateRefusal::Peer)
-                    }
-                    Peer::Client(..) => Err(UpdateRefusal::Peer),
-                    Peer::Server(_) if self.takes_part(&provider) => Ok(()),
-                    Peer::Server(_) => Err(UpdateRefusal::Blocked),
-                }
-            }
+            Sender::External(index) => self.may_propose_as(peer, &people.server(index)?),
             Sender::NewMember => match content {
                 ProposalView::Add { leaf, .. } => {
                     let user = proposed::user(&leaf.credential)?;
@@ -233,6 +231,16 @@ impl Room {
                 | ProposalView::GroupContextExtensions(_)
                 | ProposalView::ExternalInit => Err(UpdateRefusal::Peer),
             },
+        }
+    }
+
+    /// A server proposes by itself (D-29), and as long as it takes part (P-281).
+    fn may_propose_as(&self, peer: &Peer, provider: &ProviderUri) -> Result<(), UpdateRefusal> {
+        match peer {
+            Peer::Server(domain) if *domain != provider.domain() => Err(UpdateRefusal::Peer),
+            Peer::Client(..) => Err(UpdateRefusal::Peer),
+            Peer::Server(_) if self.takes_part(provider) => Ok(()),
+            Peer::Server(_) => Err(UpdateRefusal::Blocked),
         }
     }
 
@@ -256,6 +264,7 @@ impl Room {
         checked: CheckedProposals,
         accepted: Timestamp,
     ) -> Result<Change, UpdateRefusal> {
+        self.proposals_fit(checked.proposals())?;
         let people = self.people();
         let names: Vec<ProposalRef> =
             checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();
@@ -280,6 +289,11 @@ impl Room {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
             UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        let contents = checked.proposals().iter().map(|proposal| &proposal.content);
+        self.proposals_within_envelope(contents, &verdict)?;
         let lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
         let staged = self.group.stage(checked, &lapsed, accepted);
@@ -299,12 +313,17 @@ impl Room {
         let committer = self.committer(env, peer, &open)?;
         let view = View::new(&self.committed, effective.as_ref().unwrap_or(self.effective()));
         let (verdict, code) = self.judge_commit_with_code(env, &open, &committer, view)?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        self.commit_within_envelope(&open, &verdict)?;
 
-        let changes = verdict
-            .components(&self.committed)
-            .into_iter()
-            .map(|(id, data)| (id.0, data))
-            .collect();
+        let changes = verdict.components(&self.committed);
+        self.commit_fits(&changes)?;
+        let changes = changes.into_iter().map(|(id, data)| (id.0, data)).collect();
+        if let RatchetTreeOption::HttpsUri(url) = &parts.ratchet_tree {
+            self.may_fetch_tree(url)?;
+        }
         let partial_group_info = match &parts.group_info {
             GroupInfoOption::Full(_) => Vec::new(),
             GroupInfoOption::Partial(partial) => partial.encode(),
@@ -362,6 +381,18 @@ impl Room {
             draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
         }
         Ok(Change::Commit(Box::new(staged), Box::new(verdict), leaves, effective.map(Box::new)))
+    }
+
+    /// T-006, D-27: where the group says which domains have its ratchet tree, no other is named. The hub does not fetch
+    /// it: it has its own, and gives that to whoever joins.
+    fn may_fetch_tree(&self, url: &HttpsUrl) -> Result<(), UpdateRefusal> {
+        let Some(data) = self.group.extension(RatchetTreeSourceDomains::EXTENSION) else {
+            return Ok(());
+        };
+        match RatchetTreeSourceDomains::decode(data) {
+            Ok(domains) if domains.allows(url) => Ok(()),
+            Ok(_) | Err(_) => Err(UpdateRefusal::TreeSource),
+        }
     }
 
     /// Who commits, if this peer speaks for them, and they may still speak.

@@ -59,6 +59,7 @@ mod claim;
 mod consent;
 pub mod directory;
 mod ledger;
+pub mod pace;
 mod package;
 pub mod peering;
 mod publish;

@@ -8,7 +8,11 @@ use crate::{
     codec::{Reader, Wire, decode_exact},
     env::Timestamp,
     error::{DecodeError, Fault},
-    wire::{Capabilities, CipherSuite, KeyPackage, KeyPackageRef, RequiredCapabilities},
+    room::ComponentId,
+    wire::{
+        AppDataDictionary, Capabilities, CipherSuite, KeyPackage, KeyPackageRef,
+        RequiredCapabilities,
+    },
 };
 
 const MLS10: u16 = 1;
@@ -19,7 +23,10 @@ const SOURCE_KEY_PACKAGE: u8 = 1;
 const DEFAULT_EXTENSIONS: std::ops::RangeInclusive<u16> = 1..=5;
 /// Proposal types that every client supports without saying so: RFC 9420's own.
 const DEFAULT_PROPOSALS: std::ops::RangeInclusive<u16> = 1..=7;
-/// The extension that marks a KeyPackage of last resort, by the number that the MLS engine gives it.
+/// The extension that holds application components.
+const APP_DATA_DICTIONARY: u16 = 0x0006;
+/// The extension that marked a KeyPackage of last resort before there was a component for it; the MLS engine still
+/// makes it.
 const LAST_RESORT: u16 = 0x000a;
 
 /// One KeyPackage, published and not handed out.
@@ -56,6 +63,7 @@ struct Outline {
     lifetime: Lifetime,
     leaf_extensions: Vec<u16>,
     extensions: Vec<u16>,
+    last_resort: bool,
 }
 
 impl Outline {
@@ -81,9 +89,37 @@ impl Outline {
         };
         let leaf_extensions = extension_types(reader)?;
         reader.bytes("LeafNode.signature")?;
-        let extensions = extension_types(reader)?;
+        let mut last_resort = false;
+        let extensions = reader.vec("KeyPackage.extensions", |item| {
+            let extension = item.u16("Extension.extension_type")?;
+            let start = item.clone();
+            let data = item.bytes("Extension.extension_data")?;
+            last_resort |= match extension {
+                LAST_RESORT => true,
+                APP_DATA_DICTIONARY => is_last_resort(data, &start)?,
+                _ => false,
+            };
+            Ok(extension)
+        })?;
         reader.bytes("KeyPackage.signature")?;
-        Ok(Self { credential_type, identity, capabilities, lifetime, leaf_extensions, extensions })
+        Ok(Self {
+            credential_type,
+            identity,
+            capabilities,
+            lifetime,
+            leaf_extensions,
+            extensions,
+            last_resort,
+        })
+    }
+}
+
+/// Whether a KeyPackage's components say that it is one of last resort: an empty component (E-090).
+fn is_last_resort(dictionary: &[u8], start: &Reader<'_>) -> Result<bool, DecodeError> {
+    match AppDataDictionary::decode(dictionary)?.get(ComponentId::LAST_RESORT_KEY_PACKAGE.0) {
+        None => Ok(false),
+        Some([]) => Ok(true),
+        Some(data) => Err(start.error("last_resort_key_package", Fault::Trailing(data.len()))),
     }
 }
 
@@ -114,7 +150,7 @@ impl Package {
             reference,
             key_package,
             lifetime: outline.lifetime,
-            last_resort: outline.extensions.contains(&LAST_RESORT),
+            last_resort: outline.last_resort,
             capabilities: outline.capabilities,
         }
     }

@@ -31,7 +31,8 @@ impl ParticipantUri {
         match kinds::split(uri)? {
             (_, b"") => Ok(true),
             (_, path) => {
-                let name = path.strip_prefix(b"/u/").ok_or(UriError::Kind { expected: "/u/" })?;
+                let name = path.strip_prefix(b"/u/").or_else(|| path.strip_prefix(b"/p/"));
+                let name = name.ok_or(UriError::Kind { expected: "/u/ or /p/" })?;
                 grammar::check_name(name).map(|()| false)
             }
         }

@@ -47,6 +47,29 @@ fn a_participant_is_told_by_its_form() {
     assert_eq!((user.domain(), hub.domain()), (domain(), domain()));
 }
 
+/// PS-002: to check octets says what reading them says, for every kind of name.
+#[test]
+fn what_is_checked_is_what_is_read() {
+    for uri in [
+        "mimi://a.example",
+        "mimi://a.example/u/alice",
+        "mimi://a.example/p/7d444840",
+        "mimi://a.example/d/alice/1",
+        "mimi://a.example/r/room",
+        "mimi://a.example/g/group",
+        "mimi://a.example/u/",
+        "mimi://a.example/p/",
+        "mimi://a.example/u/a b",
+        "mimi://a.example/p/%2f",
+        "mimi://A.example/p/x",
+        "mimi://a.example/",
+        "",
+    ] {
+        let read = ParticipantUri::parse(uri).map(|it| it.user().is_none());
+        assert_eq!(ParticipantUri::check(uri.as_bytes()).ok(), read.ok(), "{uri}");
+    }
+}
+
 #[test]
 fn a_pseudonym_is_a_user_of_another_name() {
     // ID-003, PS-002

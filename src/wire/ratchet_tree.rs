@@ -153,8 +153,8 @@ impl Wire for RatchetTree {
     }
 }
 
-/// An `https` URL with a domain name as its host. Nothing has been fetched from it; a client that does so bounds the
-/// answer and follows no redirect (D-66).
+/// An `https` URL with a domain name as its host. Nothing has been fetched from it; a client that does so connects to
+/// [public](crate::download::is_public) addresses only, bounds the answer and follows no redirect (D-66).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpsUrl {
     text: String,
@@ -239,11 +239,14 @@ impl Wire for HttpsUrl {
 }
 
 /// The domains that a ratchet tree may be fetched from: the GroupContext extension `ratchet_tree_source_domains`,
-/// which has no number yet.
+/// which has no number yet: one for private use stands for it, the same that another implementation has chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RatchetTreeSourceDomains(pub Vec<Domain>);
 
 impl RatchetTreeSourceDomains {
+    /// The number of the extension, until it is given one.
+    pub const EXTENSION: u16 = 0xF4C0;
+
     /// Whether the tree may be fetched from this address (T-006).
     #[must_use]
     pub fn allows(&self, url: &HttpsUrl) -> bool {

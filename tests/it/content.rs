@@ -1,7 +1,6 @@
 //! MIMI content: the draft's examples, every rule, what holds for every message, and other libraries as witnesses.
 
 mod allocations;
-mod corpus;
 mod examples;
 mod inspect;
 mod oracles;

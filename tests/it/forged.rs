@@ -575,7 +575,10 @@ fn p_276_a_proposal_in_the_hubs_name() {
     proposal.extend(0_u32.to_be_bytes());
     let forged = Forge::of_server(bob, 0, &proposal);
     let body = bob.proposals_body(vec![forged]);
-    let refusal = refused(&mut world, &server("b.example"), &body, INVALID);
+    // D-29: it is not even looked at, from anybody but the hub.
+    let refusal = refused(&mut world, &server("b.example"), &body, NOT_ALLOWED);
+    assert_eq!(refusal, UpdateRefusal::Peer);
+    let refusal = refused(&mut world, &server("a.example"), &body, INVALID);
     let UpdateRefusal::Proposals(ProposalRefusal::Refused(faults)) = &refusal else { panic!() };
     assert_eq!(faults[0].fault, ProposalFault::Signature);
     let bob = world.client("bob@b.example");

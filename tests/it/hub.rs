@@ -62,7 +62,7 @@ fn say(world: &mut World, name: &str, text: &[u8]) -> SubmitMessageResponse {
     world.hub.submit(&peer, &body).unwrap()
 }
 
-/// P-006, P-010, P-112, P-162: Bob is added, his provider gets the Welcome and nothing before it.
+/// P-006, P-010, P-112, P-162, D-10: Bob is added, his provider gets the Welcome and nothing before it.
 #[test]
 fn p_010_a_commit_adds_a_user_and_the_welcome_finds_its_way() {
     let mut world = World::new();
@@ -361,7 +361,7 @@ fn q_48_the_hub_removes_a_lost_client() {
     assert_eq!(world.hub.room.committed().role(user("bob@b.example")), RoleIndex(2));
 }
 
-/// P-164, P-165, Q-46: an external commit voids what waits; the hub proposes bans and removals again, stapled to it.
+/// P-164, P-165, Q-46, D-84: an external commit voids what waits; the hub proposes bans and removals again, stapled to it.
 #[test]
 fn q_46_removals_are_proposed_again_after_an_external_commit() {
     let mut world = World::clubhouse();
@@ -450,7 +450,7 @@ fn q_115_the_first_answer_again_to_the_same_peer_only() {
     assert_eq!(world.hub.store.due(Timestamp(u64::MAX)), Vec::<Vec<u8>>::new());
 }
 
-/// an update whose reply was lost gets `success`, not `wrongEpoch`, from its own peer only.
+/// Q-115, D-8A: an update whose reply was lost gets `success`, not `wrongEpoch`, from its own peer only.
 #[test]
 fn q_115_a_commit_that_comes_again_is_a_success() {
     let mut world = World::clubhouse();

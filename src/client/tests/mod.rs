@@ -2,7 +2,11 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it expects")]
 
+mod devices;
 mod flows;
+mod forged;
+mod joining;
+mod reading;
 mod threats;
 
 use std::collections::BTreeMap;
@@ -20,9 +24,9 @@ use crate::{
     franking,
     hub::{self, Offer, Wish},
     machine::{Founding, Records, Step},
-    policy::presets::Preset,
-    room::Components,
-    uri::{ClientUri, ParticipantUri, RoomUri, UserUri},
+    policy::{RoleIndex, presets::Preset},
+    room::{ComponentId, Components},
+    uri::{ClientUri, GroupUri, ParticipantUri, RoomUri, UserUri},
     wire::{
         ClientKeyMaterial, ClientMaterial, ErrorDescription, FanoutEvent, FanoutMessage, GroupInfo,
         GroupInfoAnswer, GroupInfoOption, GroupInfoRatchetTree, GroupInfoRequest,
@@ -72,17 +76,17 @@ pub(super) struct Hub {
 
 impl Hub {
     pub(super) fn new(preset: Preset) -> Self {
+        Self::with(preset.room(&room_uri(), &user("alice"), &[]))
+    }
+
+    /// A hub that offers a room of this policy.
+    pub(super) fn with(policy: Components) -> Self {
         let crypto = RustCrypto::default();
         let (public, signer) = pair();
         let copy: SignatureKeyPair =
             postcard::from_bytes(&postcard::to_stdvec(&signer).unwrap()).unwrap();
         let keys = hub::Keys::new(public, Box::new(copy), [7; 32]);
-        let wish = Wish {
-            room: room_uri(),
-            creator: user("alice"),
-            ciphersuite: CS,
-            policy: preset.room(&room_uri(), &user("alice"), &[]),
-        };
+        let wish = Wish { room: room_uri(), creator: user("alice"), ciphersuite: CS, policy };
         let env = Env { now: Timestamp(0), crypto: &crypto, keys: &keys };
         let offer = hub::offer(&env, &wish).unwrap();
         Self {
@@ -338,6 +342,32 @@ impl Client {
         outcome.reply
     }
 
+    /// Asks for the GroupInfo.
+    pub(super) fn ask(&mut self, code: Option<&[u8]>) -> JoinRequest {
+        let token = self.token();
+        let code = code.map(<[u8]>::to_vec);
+        self.device.join_request(&self.env(), token, &room_uri(), CS, code).unwrap()
+    }
+
+    /// Joins from outside, by the tree of somebody who is in, and is let in.
+    pub(super) fn enter(
+        &mut self,
+        hub: &mut Hub,
+        tree: &RatchetTree,
+        role: RoleIndex,
+    ) -> Result<(), Refusal> {
+        let request = self.ask(None);
+        let response = hub.group_info(request.request(), tree);
+        let limits = Limits::default();
+        let founding = Room::join_external(&self.env(), &request, &response, role, None, &limits)?;
+        self.found(founding);
+        self.seen = hub.log.len();
+        self.send_all(hub);
+        let (room, group) = (self.room().uri().clone(), self.room().group().clone());
+        drop(self.device.entered(&room, &group).apply());
+        Ok(())
+    }
+
     pub(super) fn create(&mut self, hub: &mut Hub) {
         let key = self.device.signature_key().to_vec();
         let founding = Room::create(
@@ -481,15 +511,37 @@ impl Client {
     }
 }
 
+/// A room of a preset with more in it: the base policy lists what has to be listed.
+pub(super) fn policy(preset: Preset, more: &[(ComponentId, Vec<u8>)]) -> Components {
+    let mut components = preset.room(&room_uri(), &user("alice"), &[]);
+    let mut base = preset.base_policy();
+    for (id, data) in more {
+        if ![ComponentId::CONTENT_MEDIA_TYPES].contains(id) {
+            base.policy_component_ids.push(*id);
+        }
+        components.insert(*id, data.clone());
+    }
+    base.policy_component_ids.sort();
+    components.insert(ComponentId::BASE_ROOM_POLICY, base.encode());
+    components
+}
+
 /// A room with alice, bob and carol.
 pub(super) fn three(preset: Preset, crash: Crash) -> (Hub, Client, Client, Client) {
-    let mut hub = Hub::new(preset);
+    three_in(Hub::new(preset), preset.ordinary(), crash)
+}
+
+/// A room with alice, bob and carol at a hub.
+pub(super) fn three_in(
+    mut hub: Hub,
+    role: RoleIndex,
+    crash: Crash,
+) -> (Hub, Client, Client, Client) {
     let [mut alice, mut bob, mut carol] =
         ["alice", "bob", "carol"].map(|name| Client::new(name, "phone", crash));
     alice.create(&mut hub);
     for other in [&mut bob, &mut carol] {
         let (material, token) = (other.material(), alice.token());
-        let role = preset.ordinary();
         alice.act(|room, env| room.add(env, token, role, &material)).unwrap();
         alice.send_all(&mut hub);
         alice.catch_up(&hub);

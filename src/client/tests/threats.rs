@@ -1,60 +1,73 @@
 //! What a lying hub or a hostile member can try (threats D.1, D.3).
 
-use openmls::{messages::proposals::AppDataUpdateProposal, prelude::LeafNodeIndex};
+use openmls::{
+    group::{AppDataDictionaryUpdater, AppDataUpdates},
+    messages::proposals::AppDataUpdateProposal,
+    prelude::LeafNodeIndex,
+};
 
 use super::*;
 use crate::{
     client::member::Plan,
     delivery::{self, ExternalProposal, LeafIndex, context::Context},
     franking::{Invalid, Verdict},
-    policy::RoleIndex,
-    room::{ComponentId, ParticipantListUpdate, RoomMetadata},
+    room::{ParticipantListUpdate, RoomMetadata},
     wire::{ProposalRef, Sender},
 };
 
 /// The octets of the MLSMessage in a commit's update.
-fn commit_in(body: &[u8]) -> PublicMessage {
+pub(super) fn commit_in(body: &[u8]) -> PublicMessage {
     match UpdateRequest::decode(body).unwrap().bundle {
         HandshakeBundle::Commit { commit, .. } => commit,
         HandshakeBundle::Proposals { .. } => panic!("a commit"),
     }
 }
 
-fn fan_out(commit: PublicMessage) -> FanoutMessage {
+pub(super) fn fan_out(commit: PublicMessage) -> FanoutMessage {
     let event = FanoutEvent::Commit { commit, external_proposals: Vec::new() };
     FanoutMessage { timestamp: Timestamp(1_700_000_000_500), event }
 }
 
-fn take(client: &mut Client, message: &FanoutMessage) -> Result<Received, Refusal> {
+pub(super) fn take(client: &mut Client, message: &FanoutMessage) -> Result<Received, Refusal> {
     client.act(|room, env| room.receive(env, message))
 }
 
-fn leaf_of(client: &Client, name: &str) -> LeafNodeIndex {
+pub(super) fn leaf_of(client: &Client, name: &str) -> LeafNodeIndex {
     let leaves = &client.room().state.epoch.leaves;
     let leaf = leaves.iter().find(|(_, of)| **of == user(name)).unwrap().0;
     LeafNodeIndex::new(*leaf)
 }
 
 /// A commit of a client that asks no policy.
-fn hostile_commit(client: &mut Client, plan: Plan) -> FanoutMessage {
+pub(super) fn hostile_commit(client: &mut Client, plan: Plan) -> FanoutMessage {
+    let committed = std::sync::Arc::clone(&client.room().state.epoch.committed);
+    hostile_commit_with(client, plan, |proposals, updater| {
+        super::super::commit::fold(&committed, proposals, updater)
+    })
+}
+
+/// The same of a client that makes of the components what it likes.
+pub(super) fn hostile_commit_with(
+    client: &mut Client,
+    plan: Plan,
+    fold: impl FnOnce(&[AppDataUpdateProposal], AppDataDictionaryUpdater<'_>) -> Option<AppDataUpdates>,
+) -> FanoutMessage {
     let key = client.device.signature_key().to_vec();
     let Client { room, crypto, keys, .. } = client;
     let room = room.as_mut().unwrap();
-    let committed = std::sync::Arc::clone(&room.state.epoch.committed);
     let signer = keys.require(&key).unwrap();
-    let bundle = room
-        .member
-        .commit(crypto, &signer, plan, |proposals, updater| {
-            super::super::commit::fold(&committed, proposals, updater)
-        })
-        .unwrap();
+    let bundle = room.member.commit(crypto, &signer, plan, fold).unwrap();
     let (body, _) = super::super::commit::request(&bundle).unwrap();
     room.member.rollback();
     fan_out(commit_in(&body))
 }
 
 /// An application message of a client that encrypts what it likes.
-fn hostile_message(client: &mut Client, tag: Option<[u8; 32]>, data: &[u8]) -> FanoutMessage {
+pub(super) fn hostile_message(
+    client: &mut Client,
+    tag: Option<[u8; 32]>,
+    data: &[u8],
+) -> FanoutMessage {
     let key = client.device.signature_key().to_vec();
     let Client { room, crypto, keys, .. } = client;
     let signer = keys.require(&key).unwrap();
@@ -67,7 +80,7 @@ fn hostile_message(client: &mut Client, tag: Option<[u8; 32]>, data: &[u8]) -> F
 }
 
 /// A proposal of the hub, or of whoever signs.
-fn external(
+pub(super) fn external(
     client: &Client,
     signer: &SignatureKeyPair,
     proposal: &ExternalProposal,
@@ -81,7 +94,7 @@ fn external(
     FanoutMessage { timestamp: Timestamp(1_700_000_000_500), event }
 }
 
-fn forked(client: &mut Client, evidence: Evidence) {
+pub(super) fn forked(client: &mut Client, evidence: Evidence) {
     let events = client.events();
     let Some(Event::Forked { evidence: found, .. }) = events.last() else { panic!("{events:?}") };
     assert_eq!(*found, evidence);

@@ -38,6 +38,12 @@ impl Writer<'_> {
         }
     }
 
+    /// Heads of one octet each, with arguments below 24, at once.
+    #[inline]
+    pub(in crate::content) fn short_heads<const N: usize>(&mut self, heads: [(u8, u8); N]) {
+        self.0.extend_from_slice(&heads.map(|(major, argument)| major << 5 | argument));
+    }
+
     #[inline(never)]
     fn long_head(&mut self, first: u8, argument: u64) {
         let octets = argument.to_be_bytes();

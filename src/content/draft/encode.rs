@@ -3,7 +3,10 @@
 use super::{Draft, DraftBody, DraftExternal, DraftPart};
 use crate::content::{
     Expiration, ExtensionKey, MessageId, PART_LEVELS, PARTS, Rule, Salt, TOPIC_OCTETS,
-    cbor::write::{Writer, head_size, string_size},
+    cbor::{
+        read::major,
+        write::{Writer, head_size, string_size},
+    },
 };
 
 /// Octets of an ID or null.
@@ -127,33 +130,46 @@ impl Draft<'_> {
 impl DraftPart<'_> {
     /// The octets of this part, with the limits of levels and number.
     fn size(&self, level: usize, parts: &mut usize) -> Result<usize, Rule> {
-        if level > PART_LEVELS {
+        let DraftBody::Multi { parts: inside, .. } = &self.body else { return self.leaf_size() };
+        if inside.len() < 2 {
+            return Err(Rule::PartsFew);
+        }
+        *parts += inside.len();
+        if *parts > PARTS {
+            return Err(Rule::PartCount);
+        }
+        if level == PART_LEVELS {
             return Err(Rule::PartDepth);
         }
-        // The heads of the array and the cardinality take an octet each.
-        let size = 2 + head_size(u64::from(self.disposition.0)) + string_size(self.language.len());
-        Ok(size
-            + match &self.body {
-                DraftBody::Null => 0,
-                DraftBody::Single { content_type, content } => {
-                    string_size(content_type.len()) + string_size(content.len())
+        let mut size = self.head_size() + 1 + head_size(inside.len() as u64);
+        for part in inside {
+            size += match part.body {
+                DraftBody::Multi { .. } => part.size(level + 1, parts)?,
+                DraftBody::Null | DraftBody::Single { .. } | DraftBody::External(_) => {
+                    part.leaf_size()?
                 }
-                DraftBody::External(external) => external.size()?,
-                DraftBody::Multi { parts: inside, .. } => {
-                    if inside.len() < 2 {
-                        return Err(Rule::PartsFew);
-                    }
-                    *parts += inside.len();
-                    if *parts > PARTS {
-                        return Err(Rule::PartCount);
-                    }
-                    let mut size = 1 + head_size(inside.len() as u64);
-                    for part in inside {
-                        size += part.size(level + 1, parts)?;
-                    }
-                    size
-                }
-            })
+            };
+        }
+        Ok(size)
+    }
+
+    /// The octets of a part that has none within.
+    #[inline]
+    fn leaf_size(&self) -> Result<usize, Rule> {
+        let body = match &self.body {
+            DraftBody::Null | DraftBody::Multi { .. } => 0,
+            DraftBody::Single { content_type, content } => {
+                string_size(content_type.len()) + string_size(content.len())
+            }
+            DraftBody::External(external) => external.size()?,
+        };
+        Ok(self.head_size() + body)
+    }
+
+    /// The octets of what all parts have. The heads of the array and the cardinality take an octet each.
+    #[inline]
+    fn head_size(&self) -> usize {
+        2 + head_size(u64::from(self.disposition.0)) + string_size(self.language.len())
     }
 
     fn write(&self, out: &mut Writer<'_>) {
@@ -163,10 +179,20 @@ impl DraftPart<'_> {
             DraftBody::External(_) => (15, 2),
             DraftBody::Multi { .. } => (5, 3),
         };
-        out.array(count);
-        out.unsigned(u64::from(self.disposition.0));
-        out.text(&self.language);
-        out.unsigned(cardinality);
+        if self.disposition.0 < 24 && self.language.is_empty() {
+            // As nearly all parts are: four heads of one octet.
+            out.short_heads([
+                (major::ARRAY, count),
+                (major::UNSIGNED, self.disposition.0),
+                (major::TEXT, 0),
+                (major::UNSIGNED, cardinality),
+            ]);
+        } else {
+            out.array(count.into());
+            out.unsigned(self.disposition.0.into());
+            out.text(&self.language);
+            out.unsigned(cardinality.into());
+        }
         match &self.body {
             DraftBody::Null => {}
             DraftBody::Single { content_type, content } => {

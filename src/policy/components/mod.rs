@@ -73,6 +73,19 @@ pub enum Optionality {
     Forbidden,
 }
 
+impl Optionality {
+    /// Whether it is to be done, where `wish` is what the user, or the app, would have (R-050, R-072, M-010): the room
+    /// decides first.
+    #[must_use]
+    pub const fn decide(self, wish: bool) -> bool {
+        match self {
+            Self::Optional => wish,
+            Self::Required => true,
+            Self::Forbidden => false,
+        }
+    }
+}
+
 impl Wire for Optionality {
     const NAME: &'static str = "Optionality";
 

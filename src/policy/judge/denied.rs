@@ -165,6 +165,24 @@ reasons! {
     /// Only the hub changes `external_senders`; members may take out a server that has to go.
     #[error("external_senders is the hub's to change")]
     ExternalSenders = "external-senders";
+    /// Assets of this type are not for this room.
+    #[error("the room takes no assets of this type")]
+    AssetType = "asset-type";
+    /// A larger asset than the room takes.
+    #[error("the asset is too large for the room")]
+    AssetSize = "asset-size";
+    /// An asset in a place where the sender's may not be.
+    #[error("the asset is not where the room has the sender's assets")]
+    AssetHost = "asset-host";
+    /// The room has no previews of links.
+    #[error("the room has no previews of links")]
+    Preview = "preview";
+    /// A message that does not expire as the room's messages do.
+    #[error("messages in the room expire otherwise")]
+    Expiration = "expiration";
+    /// The room does not want to be told what was delivered or read.
+    #[error("the room wants no such notifications")]
+    Receipt = "receipt";
 }
 
 impl From<ChangeError> for Denied {

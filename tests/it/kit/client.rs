@@ -280,6 +280,61 @@ impl Client {
         self.try_commit(Vec::new(), true).unwrap()
     }
 
+    /// A copy of the key that it signs with.
+    pub(crate) fn signer_copy(&self) -> SignatureKeyPair {
+        serde_json::from_slice(&serde_json::to_vec(&self.signer).unwrap()).unwrap()
+    }
+
+    /// A leaf that says of itself that it knows these components.
+    pub(crate) fn leaf_that_knows(components: &[u16]) -> LeafNodeParameters {
+        LeafNodeParameters::builder()
+            .with_extensions(Extensions::single(leaf_dictionary(components)).unwrap())
+            .build()
+    }
+
+    /// This client under another key.
+    fn under(&self, key: &SignatureKeyPair) -> CredentialWithKey {
+        CredentialWithKey { signature_key: key.public().into(), ..self.credential() }
+    }
+
+    /// A commit whose path has such a leaf, of another key if there is one. It is forgotten at once.
+    pub(crate) fn path_commit(
+        &mut self,
+        leaf: LeafNodeParameters,
+        key: Option<&SignatureKeyPair>,
+    ) -> Vec<u8> {
+        let under = key.map(|key| (key, self.under(key)));
+        let Self { provider, signer, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        let stage = group
+            .commit_builder()
+            .force_self_update(true)
+            .leaf_node_parameters(leaf)
+            .load_psks(provider.storage())
+            .unwrap();
+        let (rand, crypto) = (provider.rand(), provider.crypto());
+        let built = match under {
+            Some((signer_of_leaf, credential_with_key)) => {
+                let new = NewSignerBundle { signer: signer_of_leaf, credential_with_key };
+                stage.build_with_new_signer(rand, crypto, signer, new, |_| true)
+            }
+            None => stage.build(rand, crypto, signer, |_| true),
+        };
+        let (commit, ..) = built.unwrap().stage_commit(provider).unwrap().into_contents();
+        group.clear_pending_commit(provider.storage()).unwrap();
+        tls(&commit)
+    }
+
+    /// An Update whose leaf has another key.
+    pub(crate) fn update_with_key(&mut self, key: &SignatureKeyPair) -> Vec<u8> {
+        let new = NewSignerBundle { signer: key, credential_with_key: self.under(key) };
+        let leaf = LeafNodeParameters::builder().build();
+        let Self { provider, signer, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        let proposed = group.propose_self_update_with_new_signer(provider, signer, new, leaf);
+        tls(&proposed.unwrap().0)
+    }
+
     fn try_commit(&mut self, proposals: Vec<Proposal>, path: bool) -> Result<Bundle, String> {
         let room = self.room();
         let Self { provider, signer, group, .. } = self;
@@ -380,10 +435,15 @@ impl Client {
     }
 
     pub(crate) fn encrypt(&mut self, text: &[u8], tag: Option<&[u8]>) -> Vec<u8> {
+        self.encrypt_with(text, tag.map(|tag| (ComponentId::FRANK_AAD, tag)).as_slice())
+    }
+
+    /// An application message with these items in its Safe AAD.
+    pub(crate) fn encrypt_with(&mut self, text: &[u8], items: &[(ComponentId, &[u8])]) -> Vec<u8> {
         let Self { provider, signer, group, .. } = self;
         let group = group.as_mut().unwrap();
-        let items = tag.map(|tag| SafeAadItem::new(ComponentId::FRANK_AAD.0, tag.to_vec()));
-        group.set_safe_aad(items.into_iter().collect()).unwrap();
+        let items = items.iter().map(|(id, data)| SafeAadItem::new(id.0, data.to_vec()));
+        group.set_safe_aad(items.collect()).unwrap();
         let message = tls(&group.create_message(provider, signer, text).unwrap());
         self.sent.push(message.clone());
         message
@@ -623,7 +683,10 @@ fn capabilities() -> Capabilities {
 fn capabilities_for(suite: Ciphersuite) -> Capabilities {
     Capabilities::builder()
         .ciphersuites(vec![suite])
-        .extensions(vec![ExtensionType::AppDataDictionary])
+        .extensions(vec![
+            ExtensionType::AppDataDictionary,
+            ExtensionType::Unknown(openmimi::wire::RatchetTreeSourceDomains::EXTENSION),
+        ])
         .proposals(vec![
             ProposalType::AppDataUpdate,
             ProposalType::AppEphemeral,

@@ -68,6 +68,38 @@ impl Forge {
         seal(client, again, &client.group_context(), true, true)
     }
 
+    /// The same commit in another frame: sender type and index, and authenticated data.
+    pub(crate) fn commit_as(
+        client: &Client,
+        context: &[u8],
+        commit: &[u8],
+        (sender, index): (u8, u32),
+        authenticated_data: &[u8],
+    ) -> Vec<u8> {
+        let parts = split(commit);
+        let mut message = commit[..sender_at(commit)].to_vec();
+        message.push(sender);
+        message.extend(index.to_be_bytes());
+        write_bytes(&mut message, authenticated_data);
+        message.push(3);
+        write_bytes(&mut message, parts.proposals);
+        message.extend_from_slice(parts.path);
+        seal(client, message, context, true, sender == 1)
+    }
+
+    /// The same commit with other proposals and no update path.
+    pub(crate) fn pathless(
+        client: &Client,
+        context: &[u8],
+        commit: &[u8],
+        proposals: &[Vec<u8>],
+    ) -> Vec<u8> {
+        let mut message = split(commit).head.to_vec();
+        write_within(&mut message, |out| proposals.iter().for_each(|it| out.extend(it)));
+        message.push(0);
+        seal(client, message, context, true, true)
+    }
+
     /// A standalone proposal, whatever it is.
     pub(crate) fn proposal(client: &Client, proposal: &[u8]) -> Vec<u8> {
         let mut message = frame(client, 1, client.leaf());

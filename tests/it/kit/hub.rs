@@ -301,6 +301,15 @@ impl World {
         limits: Limits,
         policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
     ) -> Self {
+        Self::founded_in(limits, policy, extensions_of)
+    }
+
+    /// The same, in a group with these extensions.
+    pub(crate) fn founded_in(
+        limits: Limits,
+        policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
+        extensions: impl FnOnce(&Offer) -> Vec<openmls::prelude::Extension>,
+    ) -> Self {
         let crypto = RustCrypto::default();
         let (public, signer) = signing_key();
         let keys = Keys::new(public, signer, [42; 32]);
@@ -310,7 +319,7 @@ impl World {
         let policy = policy(&uri, &alice.user);
         let wish = Wish { room: uri, creator: alice.user.clone(), ciphersuite: SUITE, policy };
         let offer = hub::offer(&env, &wish).unwrap();
-        alice.create(&offer.group, extensions_of(&offer));
+        alice.create(&offer.group, extensions(&offer));
         let (info, tree) = (alice.group_info(), alice.ratchet_tree());
 
         // Dropped: nothing is left. Then for good.

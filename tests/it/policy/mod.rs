@@ -2,6 +2,7 @@
 
 mod decide;
 mod property;
+mod say;
 mod scenario;
 
 /// Every scenario gives the verdicts that are written below its lines. `UPDATE_GOLDEN=1` writes them anew.

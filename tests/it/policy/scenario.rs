@@ -12,19 +12,24 @@
 //! > propose bob: leave; drop bob          standalone proposals, one bundle
 //! > commit alice: add eve 2; client eve   proposals by value, and all that wait by reference
 //! > join eve code 2: add eve 2            an external commit, and all waiting SelfRemoves
+//! > say bob as m1: text; topic lunch      a message; see `say`
+//! > create alice                          the room as it stands, made by somebody
+//! > may bob canCopyMessage                a capability
+//! > download bob m1                       the assets of a message
 //! allow
 //! ```
 //!
 //! Everything after `> ` is tried on the room as it is by then, and what is allowed happens. The lines below, up to the
 //! next empty line or `>`, are the verdict.
 
+use super::say::{self, Said};
 use openmimi::{
     codec::Wire,
     policy::{
         Action, BaseRoomPolicy, Bounds, Capability, Claim, Claims, Committed, Committer, JoinCode,
         PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange, RoleIndex, Roles, View,
         components::{JoinLinks, JoinLinksUpdate, OperationalParameters},
-        judge_commit, judge_proposals,
+        judge_commit, judge_creation, judge_proposals,
         presets::Preset,
     },
     room::{
@@ -132,6 +137,7 @@ struct Scene {
     others: Vec<(ComponentId, Vec<u8>)>,
     claims: Vec<(String, Vec<Claim>)>,
     parent: Option<ParticipantList>,
+    said: Said,
     played: Option<Played>,
 }
 
@@ -176,6 +182,7 @@ impl Scene {
             others: Vec::new(),
             claims: Vec::new(),
             parent: None,
+            said: Said::default(),
             played: None,
         }
     }
@@ -236,7 +243,13 @@ impl Scene {
                 });
                 self.preauth.entries.push(PreAuthEntry { claims, target });
             }
-            _ => self.roles = changed_roles(&self.roles, &words),
+            _ => match say::component(&words) {
+                Some((id, octets)) => {
+                    self.others.push((id, octets));
+                    self.base.policy_component_ids.push(id);
+                }
+                None => self.roles = changed_roles(&self.roles, &words),
+            },
         }
         self.played = None;
     }
@@ -265,6 +278,10 @@ impl Scene {
         self.played.as_mut().unwrap()
     }
 
+    fn state_of(&self) -> RoomState {
+        self.played.as_ref().unwrap().committed.clone()
+    }
+
     fn state(&mut self, statement: &str) -> Vec<String> {
         let (head, deeds) = statement.split_once(':').unwrap_or((statement, ""));
         // A name may hold a colon: `server:b.example`, `joiner:eve`.
@@ -288,6 +305,19 @@ impl Scene {
             ["join", who, ref options @ ..] => {
                 let options: Vec<&str> = [&["join"], options].concat();
                 played.commit(who, deeds, &claims, parent.as_ref(), &options)
+            }
+            ["say", who, "as", label] => self.said.say(&self.state_of(), who, Some(label), deeds),
+            ["say", who] => self.said.say(&self.state_of(), who, None, deeds),
+            ["download", who, label] => self.said.download(&self.state_of(), who, label),
+            ["may", who, name] => {
+                let capability = Capability::named(name).unwrap();
+                let may = openmimi::policy::may(&self.state_of(), user(who), capability);
+                vec![if may { "allow" } else { "deny" }.to_owned()]
+            }
+            ["create", who] => {
+                let creator = user(who);
+                let judged = judge_creation(&played.committed, &creator, parent.as_ref());
+                vec![judged.map_or_else(|denied| told(&denied), |()| "allow".to_owned())]
             }
             ["show"] => played.show(),
             ["start"] => Vec::new(),
@@ -687,7 +717,7 @@ fn proposals<'a>(deeds: &'a [(Who, Deed)], claims: &'a [Claim]) -> Vec<Proposed<
         .collect()
 }
 
-fn told(denied: &openmimi::policy::Denied) -> String {
+pub(crate) fn told(denied: &openmimi::policy::Denied) -> String {
     let kind = if denied.is_invalid() { "invalid" } else { "deny" };
     let place = denied.index.map_or_else(String::new, |index| format!(" [{index}]"));
     format!("{kind} {}{place}: {}", denied.rule, denied.reason)

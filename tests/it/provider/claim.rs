@@ -174,6 +174,22 @@ fn q_24_last_resort_only_by_policy() {
     }
 }
 
+/// E-090: the component that marks a KeyPackage of last resort is empty.
+#[test]
+fn e_090_last_resort_by_component() {
+    let phone = Device::new("bob@b.example", "phone");
+    let mut bob = bob();
+    publish(&mut bob, &phone, &[phone.last_resort_by_component(b"")]);
+    assert_eq!(bob.left(&phone.client), 0, "kept, and not to be handed out");
+    let step = bob.publish(
+        &env(&RustCrypto::default(), NOW),
+        &phone.peer(),
+        &[phone.last_resort_by_component(b"1")],
+    );
+    let refused = format!("{:?}", step.map(drop).unwrap_err());
+    assert!(refused.contains("last_resort_key_package"), "{refused}");
+}
+
 #[test]
 fn p_050_p_092_p_093_a_welcome_finds_its_client_once() {
     let mut bob = bob();

@@ -1,11 +1,13 @@
 //! A crash at every save of a user's machine.
 
 use openmimi::{
+    codec::Wire,
     env::{Limits, Timestamp},
     error::RestoreError,
-    machine::{Key, Records},
+    machine::{Key, Records, Step},
     provider::{Contact, Decision, Policy, Stance, User},
     testing::MemoryStore,
+    wire::{AppDataDictionary, ConsentEntry, ConsentOperation, ConsentScope},
 };
 use openmls_rust_crypto::RustCrypto;
 
@@ -178,6 +180,24 @@ fn the_form_of_the_records_is_fixed() {
         store.save(BOB, step.changes()).unwrap();
         settle(step);
     }
+    // Bob asks and is asked, tells and is told.
+    let save = |store: &mut MemoryStore, step: Step<'_, User, ()>| {
+        store.save(BOB, step.changes()).unwrap();
+        settle(step);
+    };
+    let (env, c) = (env(&crypto, NOW), server("c.example"));
+    let entry = |operation, requester, target| {
+        let scope = ConsentScope { requester: user(requester), target: user(target), room: None };
+        ConsentEntry { operation, scope, extensions: AppDataDictionary::default() }.encode()
+    };
+    let asks = entry(ConsentOperation::Request, "dave@c.example", "bob@b.example");
+    let tells = entry(ConsentOperation::Revoke, "bob@b.example", "cathy@c.example");
+    save(&mut store, bob.set_stance(Stance::Closed));
+    let cathy = Contact { user: user("cathy@c.example"), room: None };
+    save(&mut store, bob.ask(&env, &cathy).unwrap());
+    save(&mut store, bob.consent_requested(&env, &c, &asks).unwrap());
+    save(&mut store, bob.consent_updated(&env, &c, &tells).unwrap());
+    save(&mut store, bob.ask(&env, &cathy).unwrap());
     let text: Vec<String> = store
         .load(BOB)
         .unwrap()
@@ -188,10 +208,14 @@ fn the_form_of_the_records_is_fixed() {
     assert_eq!(
         text,
         [
-            r"\x01 = \x01\x16mimi://b.example/u/bob\x01\x00\x01\x00\x00",
+            r"\x01 = \x01\x16mimi://b.example/u/bob\x00\x00\x01\x00\x01",
             r"\x02\x00\x00\x00\x00\x00\x00\x00\x00 = \x01\x1cmimi://b.example/d/bob/phone",
             r"\x06mimi://a.example/u/alice\x00 = \x01\x00",
             r"\x06mimi://a.example/u/alice\x00mimi://a.example/r/x = \x01\x01",
+            r"\x07mimi://c.example/u/dave\x00 = \x01\x80\xd0\xea\xb6\xb73",
+            r"\x08mimi://c.example/u/cathy\x00 = \x01\x80\xd0\xea\xb6\xb73",
+            r"\tmimi://c.example/u/cathy\x00 = \x01\x01\x00",
+            r"\n\x00\x00\x00\x00\x00\x00\x00\x00 = \x01\tc.example\x003\x01\x16mimi://b.example/u/bob\x18mimi://c.example/u/cathy\x00\x00",
         ]
     );
 }

@@ -2,7 +2,9 @@
 
 mod claim;
 mod consent;
+mod consent_table;
 mod crash;
+mod pace;
 mod publish;
 mod request;
 pub(crate) mod support;

@@ -4,6 +4,7 @@ use openmimi::{
     codec::Wire,
     env::{Env, Peer, Timestamp},
     machine::{Machine, Outcome, Records, Step},
+    room::ComponentId,
     testing::{Fate, MemoryStore, SaveError},
     uri::{ClientUri, Domain, RoomUri, UserUri},
     wire::{
@@ -13,7 +14,9 @@ use openmimi::{
 };
 use openmls::{
     credentials::{BasicCredential, CredentialWithKey},
-    extensions::{Extension, Extensions, LastResortExtension},
+    extensions::{
+        AppDataDictionary, AppDataDictionaryExtension, Extension, Extensions, LastResortExtension,
+    },
     key_packages::Lifetime,
     prelude::{Capabilities, CredentialType, ExtensionType, ProposalType},
 };
@@ -127,6 +130,24 @@ impl Device {
 
     pub(crate) fn last_resort(&self) -> Vec<u8> {
         self.build(self.capabilities(), Lifetime::init(NOT_BEFORE, NOT_AFTER), true)
+    }
+
+    /// One of last resort, as the component says it, with this data.
+    pub(crate) fn last_resort_by_component(&self, data: &[u8]) -> Vec<u8> {
+        let mut dictionary = AppDataDictionary::new();
+        dictionary.insert(ComponentId::LAST_RESORT_KEY_PACKAGE.0, data.to_vec());
+        let dictionary = AppDataDictionaryExtension::new(dictionary);
+        openmls::key_packages::KeyPackage::builder()
+            .leaf_node_capabilities(self.capabilities())
+            .key_package_lifetime(Lifetime::init(NOT_BEFORE, NOT_AFTER))
+            .key_package_extensions(
+                Extensions::single(Extension::AppDataDictionary(dictionary)).unwrap(),
+            )
+            .build(self.suite, &self.provider, &self.signer, self.credential())
+            .unwrap()
+            .key_package()
+            .tls_serialize_detached()
+            .unwrap()
     }
 
     pub(crate) fn key_packages(&self, count: usize) -> Vec<Vec<u8>> {

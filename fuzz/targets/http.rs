@@ -1,0 +1,4 @@
+//! Any HTTP message for a provider.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| openmimi_fuzz::http::check(bytes));

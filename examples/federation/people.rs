@@ -62,7 +62,7 @@ impl World {
                 keys,
                 search: SearchPolicy::default(),
                 profiles: Vec::new(),
-                proxy: Proxy::new(hosts, Limits::default()),
+                proxy: Proxy::new(hosts, &Limits::default()),
                 disk: Disk::new(&self.plan),
                 hubs,
                 followers,

@@ -1,6 +1,7 @@
 //! What a provider does for the apps of its own users. How they talk to it is its own business: here they name the routes
 //! of the protocol, and the provider passes on what is for others.
 
+use http::Response;
 use openmimi::{
     client::Created,
     codec::Wire,
@@ -12,8 +13,6 @@ use openmimi::{
     uri::{ClientUri, Domain, RoomUri, UserUri},
     wire::{AbuseReport, KeyMaterialRequest},
 };
-
-use http::Response;
 
 use super::{
     outbox::infallible,
@@ -123,7 +122,7 @@ impl Provider {
     }
 
     /// Who takes a request of a client here.
-    pub fn call(route: &Route, body: &[u8]) -> Option<Call> {
+    pub fn taker(route: &Route, body: &[u8]) -> Option<Call> {
         Some(match route {
             Route::Update(room) => Call::Update(room.clone()),
             Route::SubmitMessage(room) => Call::SubmitMessage(room.clone()),

@@ -64,6 +64,14 @@ fn ratio(of: Duration, to: Duration) -> f64 {
     of.as_secs_f64() / to.as_secs_f64()
 }
 
+/// Nobody writes as fast as a benchmark.
+fn unhurried() -> Limits {
+    let mut limits = Limits::default();
+    limits.requests_by_user = u32::MAX;
+    limits.requests_by_peer = u32::MAX;
+    limits
+}
+
 /// a.example, which knows b.example.
 fn server() -> Server {
     let a = kit::domain("a.example");
@@ -77,7 +85,7 @@ fn server() -> Server {
 
 /// submitMessage as an HTTP request: read, made out, handled and answered, beside the handling alone.
 fn submit(messages: usize) -> String {
-    let mut world = World::new();
+    let mut world = World::with(unhurried(), Preset::Cooperative);
     world.add("alice", "bob@b.example/phone", 2);
     let tag = openmimi::franking::tag(b"salt", b"text");
     let bob = world.client("bob@b.example");
@@ -115,7 +123,7 @@ fn spread(providers: usize) -> (World, Vec<Domain>) {
         (1..=providers).map(|place| kit::domain(&format!("p{place}.example"))).collect();
     let names: Vec<String> = domains.iter().map(|domain| format!("bob@{domain}")).collect();
     let users: Vec<UserUri> = names.iter().map(|name| kit::user(name)).collect();
-    let mut world = World::listing(Limits::default(), Preset::Cooperative, &users);
+    let mut world = World::listing(unhurried(), Preset::Cooperative, &users);
     let fresh = names.iter().map(|name| Client::new(&format!("{name}/phone")));
     let fresh: Vec<Client> = fresh.collect();
     let bundle =

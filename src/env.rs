@@ -2,7 +2,10 @@
 
 use openmls_traits::{crypto::OpenMlsCrypto, random::OpenMlsRand};
 
-use crate::uri::{ClientUri, Domain, UserUri};
+use crate::{
+    policy::Envelope,
+    uri::{ClientUri, Domain, UserUri},
+};
 
 /// Milliseconds since the Unix epoch, UTC.
 #[derive(
@@ -211,10 +214,13 @@ pub struct Limits {
     pub asks_by_peer: u32,
     /// As many in the name of one user. Who adds a hundred people to a room claims a hundred times.
     pub asks_by_user: u32,
-    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications.
+    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications. A limit above
+    /// 60,000 is none, for the pace is kept in milliseconds.
     pub tells_by_peer: u32,
     /// Peers, and users, whose pace is remembered at once: a megabyte of memory.
     pub paced: usize,
+    /// What a hub lets its rooms choose.
+    pub envelope: Envelope,
     /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
     pub asset: u64,
     /// Milliseconds that an asset may take to come in.
@@ -283,6 +289,7 @@ impl Default for Limits {
             asks_by_user: 200,
             tells_by_peer: 60_000,
             paced: 16_384,
+            envelope: Envelope::default(),
             asset: 100 << 20,
             asset_for: 5 * 60 * 1000,
             asset_hosts: 16,

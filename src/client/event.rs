@@ -111,6 +111,11 @@ pub struct Message {
     /// How many messages of the same device in the same epoch, before this one, have not come (D-02). They may come
     /// yet; the hub may have refused them; or somebody keeps them back.
     pub skipped: u32,
+    /// Whether the policy has been asked for the last word on what it does: not if it refers to an earlier message, which
+    /// only the app has, or is of an epoch that is over. A
+    /// [`Timeline`](crate::content::timeline::Timeline) with
+    /// [`may_act`](crate::policy::message::may_act), or [`judge`](crate::policy::message::judge) has it.
+    pub judged: bool,
 }
 
 /// Why a message is not shown.
@@ -128,6 +133,8 @@ pub enum Discard {
     Future,
     /// Its media type is none that this library reads.
     MediaType,
+    /// The room policy does not let its sender say this: a reply, a link, a file, an expiry (R-182 … R-205).
+    Forbidden,
 }
 
 /// Why something will not happen.

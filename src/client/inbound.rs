@@ -19,7 +19,11 @@ use crate::{
     content,
     env::{Crypto, Env, Timestamp},
     franking::{self, Claims, FrankingAgentData, Invalid, Tag, Verdict},
-    policy::may_send,
+    policy::{
+        self, Denied, may_send,
+        message::{Allowed, Sent},
+    },
+    room::RoomState,
     uri::UserUri,
     wire::{Frank, PrivateMessage},
 };
@@ -48,6 +52,21 @@ impl Decrypted<'_> {
             Sender::External(_) | Sender::NewMemberProposal | Sender::NewMemberCommit => None,
         }
     }
+}
+
+/// May this be said? As far as it can be told from the message alone; of links in its text, where the feature
+/// `markdown` brings the parser that sees them.
+pub(super) fn said(
+    room: &RoomState,
+    message: &content::Message<'_>,
+    sender: &UserUri,
+    accepted_at: Timestamp,
+) -> Result<Allowed, Denied> {
+    #[cfg(feature = "markdown")]
+    let has_link = policy::message::has_link(room, message);
+    #[cfg(not(feature = "markdown"))]
+    let has_link = false;
+    policy::message::judge(room, &Sent { message, sender, accepted_at, has_link }, |_| None)
 }
 
 impl Room {
@@ -94,7 +113,12 @@ impl Room {
         let octets = match payload {
             Payload::Content(octets) => octets,
             Payload::Status(report) => {
-                content::status::Report::decode(&report).map_err(|_| Discard::Malformed)?;
+                let told = content::status::Report::decode(&report);
+                let told = told.map_err(|_| Discard::Malformed)?;
+                if current {
+                    let room = &draft.state.epoch.effective;
+                    policy::message::report(room, &told).map_err(|_| Discard::Forbidden)?;
+                }
                 return Ok(Event::Status { sender: sender.clone(), report, timestamp: got.at });
             }
             Payload::Other => return Err(Discard::MediaType),
@@ -106,6 +130,12 @@ impl Room {
             return Err(Discard::Mismatch);
         }
         let id = content.id(user, room).map_err(|_| Discard::Malformed)?;
+        let judged = match said(&draft.state.epoch.effective, &content, sender, got.at) {
+            Ok(allowed) => current && !allowed.waits,
+            // Of an epoch that is over we do not have the room any more.
+            Err(_) if !current => false,
+            Err(_) => return Err(Discard::Forbidden),
+        };
         let franking = self.frank(env, draft, got, sender, &content, &reading);
         match (franking, got.frank) {
             (Verdict::Invalid(Invalid::Tag), _) => return Err(Discard::Tag),
@@ -130,6 +160,7 @@ impl Room {
             franking,
             frank: got.frank.cloned(),
             skipped,
+            judged,
         })))
     }
 
@@ -182,6 +213,12 @@ impl Room {
             generation: got.generation,
         };
         let verdict = franking::verify(env.crypto, &received, &draft.state.witness);
+        #[cfg(test)]
+        let verdict =
+            match crate::testing::mistake::is_made(crate::testing::mistake::Mistake::Franks) {
+                true => Verdict::Valid,
+                false => verdict,
+            };
         let witness = std::sync::Arc::make_mut(&mut draft.state.witness);
         witness.note(&received, verdict, &self.limits);
         verdict

@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! create ─▶ Room ◀─ join (Welcome) ◀─ Device::lend          hub::Offer, FanoutMessage, GroupInfoResponse: in
-//!            │   ◀─ join_external ◀─ JoinRequest            Created, Outgoing: out
+//!            │   ◀─ join_external ◀─ Device::join_request   Created, Outgoing: out
+//!            ├─ rejoin ◀─ Device::join_request, after the client has lost the others
 //!            ├─ send, add, remove, ban, set_role, leave, update_self, commit_pending, propose ─▶ outbox()
 //!            ├─ answer_update, answer_submit ◀─ the hub's answers to the outbox
 //!            └─ receive ◀─ the hub's fan-out, in its order ─▶ events() ─▶ acknowledge
@@ -17,14 +18,31 @@
 //!
 //! * Send what is in [`Room::outbox`], the same octets, until it is answered; then give the answer to the room. If the
 //!   room has moved on in the meantime, the room makes the change or the message again by itself: other octets, another
-//!   [`OutgoingId`], the same [`Token`].
+//!   [`OutgoingId`], the same [`Token`]. Send a message when the one before it is answered: if they overtake each other,
+//!   receivers find that the hub's times contradict the sender's order, and flag the franks (Q-53).
 //! * Give [`Room::receive`] what the hub fans out, in order. What is early is refused and changes nothing.
+//! * When the room says that it cannot follow ([`Refusal::Behind`], [`Event::Forked`]; [`Refusal::Early`] or
+//!   [`Refusal::Unseen`] for which nothing earlier can be had), ask the hub for its GroupInfo and give the answer to
+//!   [`Room::rejoin`]. What was not acknowledged, and what the hub has not answered, stays.
 //! * Show [`Room::events`], then [`Room::acknowledge`] them. The key that decrypted a message is gone with the save that
 //!   holds its event, so events stay in the records until then.
 //! * Save with compare-and-swap. For a client that is a rule of security: of two owners of one room only one may make
 //!   a ciphertext visible, or one key encrypts twice. After a store has gone back in time (a backup, a snapshot of a
 //!   virtual machine) do not send: join again from outside.
 //! * When a room is over ([`Event::Removed`]) delete its records: they hold the keys of the epochs it was in.
+//!
+//! # Several devices, several rooms
+//!
+//! Each device of a user is a member of its own: a [`Device`] and a [`Room`] a room. A new one is told which rooms its
+//! user is in, by another device or by the provider, and keeps them as [wanted](Device::want) until it has entered them
+//! all: from outside, one [`Device::join_request`] a room, or by a KeyPackage of its that another device gives to
+//! [`Room::add`].
+//!
+//! # What is kept for later
+//!
+//! Of each message whose stamp was right the room keeps the stamp, for a report of abuse: [`Room::report`] puts it
+//! together with the contents that the app still has. The contents themselves are in the records no longer than their
+//! events.
 //!
 //! # What a hub can and cannot do
 //!
@@ -33,7 +51,8 @@
 //! the hub uses itself. A commit that must not be is not followed, and a second commit for an epoch is noticed:
 //! [`Event::Forked`], and nothing is sent any more. That a commit leaves out what it had to contain is flagged, not
 //! refused ([`Event::Omitted`]), since whoever refuses it would only fork itself. A hub that shows two halves of a room
-//! two histories is found out by comparing [`Room::epoch_authenticator`] by another channel. The hub's stamp on a
+//! two histories is found out by comparing [`Room::epoch_authenticator`] by another channel ([`Room::compare`]). Messages
+//! that have not come are counted ([`Message::skipped`]); who keeps them back, nobody can tell. The hub's stamp on a
 //! message ([`Message::franking`]) is evidence for a report to the hub, and never proof of the sender: MLS is that.
 //!
 //! # What a step costs

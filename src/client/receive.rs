@@ -18,7 +18,7 @@ use super::{
     event::{Event, Evidence, Failure},
     leaf,
     member::MemberError,
-    outbox::Wish,
+    outbox::{Entry, Wish},
     proposed::Owned,
     refusal::Refusal,
     room::{Room, Tried},
@@ -281,7 +281,20 @@ impl Room {
         if message.epoch() < self.epoch() {
             let received = match draft.state.commits.get(message.epoch()) {
                 Some(known) if **known == hash => Received::Echo,
-                Some(_) => return Ok(draft.fork(self.epoch(), Evidence::SecondCommit)),
+                Some(_) => {
+                    // Nobody has said yet that our external commit was taken: another one was faster.
+                    let join =
+                        |entry: &Entry| entry.wish == Wish::Join && entry.epoch == message.epoch();
+                    let lost = draft.state.outbox.iter().find(|(_, entry)| join(entry));
+                    let Some(id) = lost.map(|(id, _)| id) else {
+                        return Ok(draft.fork(self.epoch(), Evidence::SecondCommit));
+                    };
+                    if let Some(entry) = draft.settle(id) {
+                        let reason = Failure::Obsolete;
+                        draft.leave(Event::Failed { token: entry.token, reason });
+                    }
+                    return Ok(Received::Taken);
+                }
                 None => return Ok(Received::Duplicate),
             };
             // Merged with the reply already, or our own external commit: what the hub stapled is news all the same.
@@ -429,9 +442,9 @@ impl Room {
         at: Timestamp,
         staples: &[PublicMessage],
     ) -> Result<(), Refusal> {
-        for staple in staples {
-            self.proposals(env, draft, at, &[staple])?;
-        }
+        // All together: a ban is nothing without the removals that go with it.
+        let bundle: Vec<&PublicMessage> = staples.iter().collect();
+        self.proposals(env, draft, at, &bundle)?;
         Ok(())
     }
 

@@ -52,6 +52,9 @@ pub enum Refusal {
     /// Nobody's: an own commit waits for the hub's answer.
     #[error("a commit of our own waits for the hub")]
     Busy,
+    /// Nobody's: a removal of this very client waits, which somebody else has to commit (RFC 9420, section 12.4).
+    #[error("a removal of this client waits for a commit of somebody else")]
+    Going,
     /// The room policy does not allow what our caller wants, or what a peer did.
     #[error(transparent)]
     Denied(#[from] Denied),

@@ -7,6 +7,7 @@ use super::{
     commit::hash,
     draft::Draft,
     epoch::Reading,
+    inbound::said,
     media,
     outbox::{Entry, Stage, Token, Wish},
     refusal::Refusal,
@@ -25,6 +26,10 @@ use crate::{
 };
 use tls_codec::Serialize as _;
 
+fn decoded(content: &[u8]) -> Result<content::Message<'_>, Misuse> {
+    content::Message::decode(content).map_err(|_| Misuse::Argument("not MIMI content"))
+}
+
 impl Room {
     /// Sends MIMI content to the room, and gives the message's ID.
     ///
@@ -34,7 +39,8 @@ impl Room {
     /// content is encrypted again, so that its ID stays. The same token again changes nothing.
     ///
     /// # Errors
-    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak, the content
+    /// If proposals wait for a commit ([`Refusal::CommitFirst`]), the policy does not let this user speak or say this, as
+    /// far as the message alone tells ([`policy::message::judge`](crate::policy::message::judge)), the content
     /// is not MIMI content of this user in this room, or the room asks for media types that leave MIMI content out.
     pub fn send<C: Crypto>(
         &mut self,
@@ -67,6 +73,8 @@ impl Room {
         if !may_send(&self.state.epoch.effective, &self.state.head.user) {
             return Err(Refusal::MaySpeak);
         }
+        let room = &self.state.epoch.effective;
+        said(room, &decoded(content)?, &self.state.head.user, env.now)?;
         let entry = self.encrypt(env, &draft.state, token, content)?;
         draft.send(entry);
         Ok((draft, id))
@@ -75,7 +83,7 @@ impl Room {
     /// The ID of a message of ours.
     fn message_id(&self, content: &[u8]) -> Result<MessageId, Refusal> {
         let invalid = |what| Refusal::Misuse(Misuse::Argument(what));
-        let message = content::Message::decode(content).map_err(|_| invalid("not MIMI content"))?;
+        let message = decoded(content)?;
         let (user, room) = (self.state.head.user.as_str(), self.state.head.room.as_str());
         if message.sender() != Some(user) || message.room() != Some(room) {
             return Err(invalid("the content does not name this user and this room"));
@@ -94,9 +102,7 @@ impl Room {
         let reading = Reading::of(&state.epoch.committed);
         media::may_be_content(&reading, self.member.group()?)?;
         let data = media::framed(content, &reading);
-        let salt = content::Message::decode(content)
-            .map_err(|_| Misuse::Argument("not MIMI content"))?
-            .salt();
+        let salt = decoded(content)?.salt();
         let tag = reading.agent.is_some().then(|| franking::tag(&salt.0, &data).0);
         let signer = self.signer(env)?;
         let epoch = self.member.group()?.epoch().as_u64();

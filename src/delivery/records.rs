@@ -254,6 +254,15 @@ impl Group {
         writes
     }
 
+    /// The keys of all records that are stored of it, for when it goes.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Key> {
+        let first = self.head.snapshot_epoch.saturating_add(1);
+        let redo = (first..=self.head.epoch).map(|epoch| Key::new(REDO).u64(epoch));
+        let pending = self.waiting.iter().map(|waiting| pending_key(waiting.number));
+        [Key::new(HEAD), Key::new(SNAPSHOT)].into_iter().chain(redo).chain(pending).collect()
+    }
+
     /// Where the records of a group stand that was just founded.
     pub(super) fn founding_head(&self) -> Head {
         Head::founded(self.context.epoch, &self.snapshot())

@@ -6,9 +6,10 @@ use thiserror::Error;
 
 use super::{
     Keys, Offer, Room, codes,
+    envelope::may_be_created,
     proposed::{self, Nobody},
     record::{Head, Record},
-    room::delivery_config,
+    room::{AssembleError, delivery_config},
     sizes,
 };
 use crate::{
@@ -16,7 +17,8 @@ use crate::{
     env::{Crypto, Env, Limits, Timestamp},
     error::Misuse,
     machine::{Changes, Founding, Outcome, Revision},
-    room::ComponentId,
+    policy::{Denied, Outside},
+    room::{ComponentId, ParticipantList, StateError},
 };
 
 /// A group that is not the one offered. The creator's client has to build it anew.
@@ -42,8 +44,14 @@ pub enum CreateRefusal {
     #[error("{0} is too large")]
     TooLarge(ComponentId),
     /// The components do not make a room.
-    #[error("the components do not make a room")]
-    State,
+    #[error("the components do not make a room: {0}")]
+    State(#[from] StateError),
+    /// A room may not be like this, here or anywhere.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The hub's operator does not let a room be like this.
+    #[error(transparent)]
+    Outside(Outside),
     /// The name in the room's metadata is not the room's.
     #[error("the metadata name another room")]
     Metadata,
@@ -54,15 +62,32 @@ pub enum CreateRefusal {
 
 impl Room {
     /// Takes up the room of `offer`, whose group the creator's client has made: `group_info` is bare, `ratchet_tree`
-    /// the content of the extension.
+    /// the content of the extension. The room is judged as a whole, by its own rules and by the operator's
+    /// ([`Limits::envelope`]).
     ///
     /// # Errors
-    /// If the group is another one than offered, or not sound.
+    /// If the group is another one than offered, or not sound, or makes a room that may not be.
     pub fn create<C: Crypto>(
         env: &Env<'_, C, Keys>,
         offer: &Offer,
         group_info: &[u8],
         ratchet_tree: &[u8],
+        limits: &Limits,
+    ) -> Result<Founding<Self, ()>, CreateRefusal> {
+        Self::create_within(env, offer, group_info, ratchet_tree, None, limits)
+    }
+
+    /// The same for a room that depends on another one, of which these are the participants: those of the room are a
+    /// strict subset of them.
+    ///
+    /// # Errors
+    /// As [`Room::create`].
+    pub fn create_within<C: Crypto>(
+        env: &Env<'_, C, Keys>,
+        offer: &Offer,
+        group_info: &[u8],
+        ratchet_tree: &[u8],
+        parent: Option<&ParticipantList>,
         limits: &Limits,
     ) -> Result<Founding<Self, ()>, CreateRefusal> {
         env.keys.require(&offer.signature_key, "the external sender")?;
@@ -87,10 +112,12 @@ impl Room {
         };
         let mut writes: std::collections::BTreeMap<_, _> = group.writes().into_iter().collect();
         writes.extend([Record::Head(head.clone()).write()]);
-        let mut room = Self::assemble(head, group, limits).map_err(|()| CreateRefusal::State)?;
+        let mut room = Self::assemble(head, group, limits)?;
         if room.committed.metadata().room_uri != offer.room {
             return Err(CreateRefusal::Metadata);
         }
+        may_be_created(&room.committed, &offer.creator, parent, limits)?;
+        room.parent = parent.cloned();
         for record in
             codes::of_links(&room.committed, env.now, limits.codes, limits.codes_remembered)
         {
@@ -105,8 +132,17 @@ impl Room {
     }
 }
 
+impl From<AssembleError> for CreateRefusal {
+    fn from(error: AssembleError) -> Self {
+        match error {
+            AssembleError::Nobody(nobody) => Self::Nobody(nobody),
+            AssembleError::State(error) => Self::State(error),
+        }
+    }
+}
+
 /// Whether a group is the one that was offered.
-fn check(offer: &Offer, group: &Group) -> Result<(), CreateRefusal> {
+pub(super) fn check(offer: &Offer, group: &Group) -> Result<(), CreateRefusal> {
     use CreateRefusal::{Component, Differs};
     if group.group_id() != offer.group.as_bytes() {
         return Err(Differs("its ID"));

@@ -19,6 +19,7 @@
 //! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
 //! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
 //! | [`Room::destroy`] | – | the room ends |
+//! | [`Room::offer_again`], [`Room::found_again`] | – | a persistent room gets another group |
 //! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
 //!
 //! Each is a [`Step`](crate::machine::Step) or a refusal that knows its wire answer. In the words of the first MIMI
@@ -48,6 +49,7 @@ mod commit;
 mod create;
 mod destroy;
 mod draft;
+mod envelope;
 mod epochs;
 mod expiring;
 mod fanout;
@@ -61,9 +63,11 @@ mod log;
 mod messages;
 mod offer;
 mod omitted;
+mod parent;
 mod propose;
 mod proposed;
 mod record;
+mod refound;
 mod refusal;
 mod room;
 mod senders;
@@ -85,6 +89,7 @@ pub use self::{
     offer::{Offer, Wish, offer},
     propose::{Proposal, ProposeRefusal},
     proposed::Nobody,
+    refound::RefoundRefusal,
     refusal::{
         Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal,
     },

@@ -7,7 +7,7 @@ use crate::{
     delivery::{CommitRefusal, KeyPackageRef, ProposalRef, ProposalRefusal},
     error::{DecodeError, Misuse},
     machine::Revision,
-    policy::Denied,
+    policy::{Denied, Outside},
     provider::Unfit,
     room::ComponentId,
     wire::{
@@ -105,6 +105,13 @@ pub enum UpdateRefusal {
     /// is told why.
     #[error(transparent)]
     Code(CodeFault),
+    /// The hub's operator does not let a room be like this.
+    #[error(transparent)]
+    Outside(Outside),
+    /// The room depends on another one, and nobody has told its hub who is in that: see
+    /// [`Room::know_parent`](super::Room::know_parent).
+    #[error("the participants of the parent room are not at hand")]
+    Parent,
     /// The room is no more.
     #[error("the room is no more")]
     Ended,
@@ -124,6 +131,10 @@ impl UpdateRefusal {
         let invalid = |names: Vec<ProposalRef>| UpdateOutcome::InvalidProposal(refs(names));
         let outcome = match self {
             Self::TooLarge(_) => return Answer::Status(413),
+            // whoever sends SemiPrivateMessages is told that the hub takes none.
+            Self::Malformed(error) if wire::is_unknown_wire_format(error) => {
+                UpdateOutcome::NotAllowed
+            }
             Self::Malformed(_) => return Answer::Status(400),
             Self::Misuse(_) => return Answer::Status(500),
             Self::TooMany { retry_after } => return Answer::Later { retry_after: *retry_after },
@@ -182,6 +193,8 @@ impl UpdateRefusal {
             | Self::Denied { .. }
             | Self::RemovalWaits
             | Self::Code(_)
+            | Self::Outside(_)
+            | Self::Parent
             | Self::Ended => UpdateOutcome::NotAllowed,
         };
         Answer::Response(UpdateRoomResponse { error_description: self.description(), outcome })

@@ -15,7 +15,7 @@ use super::{
     log::Log,
     messages::Messages,
     omitted::Omitted,
-    proposed::{self, People},
+    proposed::{self, Nobody, People},
     record::{Head, Record},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     error::RestoreError,
     machine::{Changes, Machine, Outcome, Records, Revision, Step, sealed},
     policy::{self, Accepted, Proposed, Queue, Verdict, View},
-    room::{ComponentId, RoomState},
+    room::{ComponentId, ParticipantList, RoomState, StateError},
     uri::{Domain, ParticipantUri, RoomUri, UserUri},
 };
 
@@ -61,6 +61,8 @@ pub struct Room {
     // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
+    /// Who takes part in the room that this one depends on, once somebody has told.
+    pub(super) parent: Option<ParticipantList>,
     pub(super) floods: Floods,
     pub(super) omitted: Omitted,
 }
@@ -88,6 +90,27 @@ pub(super) enum Change {
         BTreeMap<LeafIndex, Option<UserUri>>,
         Option<Box<RoomState>>,
     ),
+    /// The room gets another group.
+    Refounded(Box<Group>, Box<RoomState>),
+}
+
+/// Why a group is not one of a room.
+#[derive(Debug)]
+pub(super) enum AssembleError {
+    Nobody(Nobody),
+    State(StateError),
+}
+
+impl From<Nobody> for AssembleError {
+    fn from(nobody: Nobody) -> Self {
+        Self::Nobody(nobody)
+    }
+}
+
+impl From<StateError> for AssembleError {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
 }
 
 impl Change {
@@ -95,7 +118,7 @@ impl Change {
     fn wake_at(&self) -> Option<Timestamp> {
         match self {
             Self::Proposals(staged, _) => staged.next_expiry(),
-            Self::None | Self::Lapse(..) | Self::Commit(..) => None,
+            Self::None | Self::Lapse(..) | Self::Commit(..) | Self::Refounded(..) => None,
         }
     }
 }
@@ -134,7 +157,7 @@ impl Room {
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
-            Self::assemble(head, group, limits).map_err(|()| RestoreError::Corrupt("the group"))?;
+            Self::assemble(head, group, limits).map_err(|_| RestoreError::Corrupt("the group"))?;
         room.revision = records.revision;
         for record in loaded {
             room.set(record);
@@ -143,14 +166,18 @@ impl Room {
     }
 
     /// A room around a group, with the effective state derived from what waits in it.
-    pub(super) fn assemble(head: Head, group: Group, limits: &Limits) -> Result<Self, ()> {
+    pub(super) fn assemble(
+        head: Head,
+        group: Group,
+        limits: &Limits,
+    ) -> Result<Self, AssembleError> {
         let mut leaves = BTreeMap::new();
         for member in group.members() {
-            leaves.insert(member.leaf, proposed::user(member.credential).map_err(|_| ())?);
+            leaves.insert(member.leaf, proposed::user(member.credential)?);
         }
         let components =
             group.components().iter().map(|(id, data)| (ComponentId(*id), data.clone())).collect();
-        let committed = RoomState::from_components(components, leaves.values()).map_err(|_| ())?;
+        let committed = RoomState::from_components(components, leaves.values())?;
         let mut room = Self {
             limits: limits.clone(),
             revision: Revision::NONE,
@@ -171,6 +198,7 @@ impl Room {
             reported: Expiring::default(),
             asked: Expiring::default(),
             audience: None,
+            parent: None,
             floods: Floods::default(),
             omitted: Omitted::default(),
         };
@@ -274,7 +302,7 @@ impl Room {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View::new(&self.committed, self.effective())
+        View { parent: self.parent.as_ref(), ..View::new(&self.committed, self.effective()) }
     }
 
     /// The domain of this hub.
@@ -371,6 +399,10 @@ impl Room {
                 writes.extend(staged.writes().iter().cloned());
             }
             Change::Commit(staged, ..) => writes.extend(staged.writes().iter().cloned()),
+            Change::Refounded(group, _) => {
+                writes.extend(self.group.keys().into_iter().map(|key| (key, None)));
+                writes.extend(group.writes());
+            }
         }
         let wake_at = [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
         let wake_at = wake_at.into_iter().flatten().min();
@@ -410,6 +442,17 @@ impl sealed::Machine for Room {
                         None => self.leaves.remove(&leaf),
                     };
                 }
+                self.omitted.clear();
+                self.audience = None;
+            }
+            Change::Refounded(group, state) => {
+                let users = group.members().filter_map(|member| {
+                    Some((member.leaf, proposed::user(member.credential).ok()?))
+                });
+                self.leaves = users.collect();
+                self.group = *group;
+                self.committed = *state;
+                self.effective = None;
                 self.omitted.clear();
                 self.audience = None;
             }

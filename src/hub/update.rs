@@ -275,6 +275,11 @@ impl Room {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
             UpdateRefusal::Denied { denied: Box::new(denied), proposal }
         })?;
+        if self.lacks_parent(verdict.unverified) {
+            return Err(UpdateRefusal::Parent);
+        }
+        let contents = checked.proposals().iter().map(|proposal| &proposal.content);
+        self.proposals_within_envelope(contents, &verdict)?;
         let lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
         let staged = self.group.stage(checked, &lapsed, accepted);

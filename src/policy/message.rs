@@ -265,9 +265,19 @@ pub fn expires(
 /// # Errors
 /// If the room forbids what the report tells.
 pub fn receipts(room: &RoomState, message: &Message<'_>) -> Result<(), Denied> {
-    let Some(policy) = room.policy::<StatusNotificationPolicy>() else { return Ok(()) };
     // A report that cannot be read tells nothing.
-    let Ok(Some(report)) = Report::in_message(message) else { return Ok(()) };
+    match Report::in_message(message) {
+        Ok(Some(told)) => report(room, &told),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
+/// The same of a report that travels alone.
+///
+/// # Errors
+/// If the room forbids what the report tells.
+pub fn report(room: &RoomState, report: &Report) -> Result<(), Denied> {
+    let Some(policy) = room.policy::<StatusNotificationPolicy>() else { return Ok(()) };
     let forbidden = |status: Status| match status {
         Status::DELIVERED => policy.delivery_notifications == Optionality::Forbidden,
         Status::READ | Status::UNREAD => policy.read_receipts == Optionality::Forbidden,

@@ -6,6 +6,7 @@
 //!
 //! * [`judge_proposals`] and [`judge_commit`]: may these changes be? Hubs ask before they accept, clients before they
 //!   merge; see [`judge`].
+//! * [`judge_creation`]: may a room be made like this? [`Envelope`]: does the hub's operator let it?
 //! * [`may_send`], [`may_receive`] and their kin: may this user do that now? [`may`] answers for any capability.
 //! * [`message::judge`]: may this message be sent, and shown? Clients ask, for only they can read it.
 //!
@@ -17,6 +18,8 @@ mod ask;
 mod base;
 mod capability;
 pub mod components;
+mod creation;
+mod envelope;
 pub mod file;
 pub mod judge;
 mod limits;
@@ -31,6 +34,8 @@ pub mod rules;
 pub use ask::{may, may_be_given_group_info, may_receive, may_send};
 pub use base::BaseRoomPolicy;
 pub use capability::Capability;
+pub use creation::{fixed_participants, judge_creation, sound};
+pub use envelope::{Choice, Envelope, EnvelopeRule, Outside};
 pub use judge::{
     Accepted, Action, Committed, Committer, Denied, JoinCode, Proposed, Proposer, Queue, Reason,
     Verdict, View, assume, judge_commit, judge_proposals, replay,

@@ -250,6 +250,11 @@ impl RoomState {
         self.others.get(id).map(Cow::Borrowed)
     }
 
+    /// The numbers of all components.
+    pub fn component_ids(&self) -> impl Iterator<Item = ComponentId> {
+        std::iter::once(ComponentId::PARTICIPANT_LIST).chain(self.others.iter().map(|(id, _)| id))
+    }
+
     /// All components as the dictionary holds them.
     #[must_use]
     pub fn components(&self) -> Components {

@@ -2,7 +2,10 @@
 //! real store has to pass.
 
 mod conformance;
+#[cfg(test)]
+pub(crate) mod mistake;
 mod store;
+pub mod world;
 
 pub use conformance::{StoreUnderTest, store_conformance};
 pub use store::{Fate, MemoryStore, SaveError};

@@ -26,3 +26,4 @@ mod provider;
 mod rules_components;
 mod rules_content;
 mod rules_hub;
+mod world;

@@ -359,3 +359,71 @@ fn the_records_are_as_they_were() {
     assert_eq!(key(super::super::state::EVIDENCE).as_bytes(), [7]);
     assert_eq!(key(super::super::state::HEARD).as_bytes(), [8]);
 }
+
+#[test]
+fn r105_what_the_policy_forbids_is_neither_sent_nor_shown() {
+    let set = crate::policy::components::MessageExpiration {
+        expiring_messages: crate::policy::components::Optionality::Required,
+        min_expiration_duration: 60,
+        max_expiration_duration: 3600,
+        default_expiration_duration: Some(600),
+    };
+    let more = [(ComponentId::MESSAGE_EXPIRATION_POLICY, set.encode())];
+    let hub = Hub::with(policy(Preset::Cooperative, &more));
+    let role = Preset::Cooperative.ordinary();
+    let (mut hub, mut alice, mut bob, mut carol) = three_in(hub, role, Crash::Always);
+    // Our own client does not say it.
+    assert!(
+        matches!(alice.say("for ever"), Err(Refusal::Denied(denied)) if denied.rule == "R-105")
+    );
+    assert_eq!(alice.room().outbox().count(), 0);
+    // A hostile one does, and is not heard.
+    let content = carol.compose("for ever");
+    let salt = crate::content::Message::decode(&content).unwrap().salt();
+    let tag = franking::tag(&salt.0, &content).0;
+    let message = super::threats::hostile_message(&mut carol, Some(tag), &content);
+    take(&mut bob, &message).unwrap();
+    let events = bob.events();
+    let [Event::Discarded { reason, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(*reason, Discard::Forbidden);
+    // What goes in time is said and heard.
+    let name = user("alice");
+    let (user, room) = (name.as_str(), room_uri());
+    let mut draft = Compose::new(user, room.as_str()).text("for a while");
+    draft.expires = Some(crate::content::Expiration::Relative(600));
+    let content = draft.build(Salt::random(&alice.crypto).unwrap()).unwrap().into_bytes();
+    let token = alice.token();
+    alice.act(|room, env| room.send(env, token, &content)).unwrap();
+    alice.send_all(&mut hub);
+    bob.catch_up(&hub);
+    let events = bob.events();
+    assert!(message_of(&events).judged);
+}
+
+fn message_of(events: &[Event]) -> &Message {
+    message(events.last().unwrap())
+}
+
+#[test]
+fn r184_a_reply_to_what_is_not_at_hand_is_judged_again_by_the_app() {
+    let (mut hub, mut alice, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    let first = alice.say("first").unwrap();
+    let name = user("alice");
+    let (user, room) = (name.as_str(), room_uri());
+    let reply = |topic: &str| {
+        let mut draft = Compose::new(user, room.as_str()).text("second");
+        draft.in_reply_to = Some(first);
+        draft.topic = topic.as_bytes().to_vec().into();
+        draft.build(Salt::random(&hub.crypto).unwrap()).unwrap().into_bytes()
+    };
+    let (plain, topical) = (reply(""), reply("a topic"));
+    for content in [plain, topical] {
+        let token = alice.token();
+        alice.act(|room, env| room.send(env, token, &content)).unwrap();
+    }
+    alice.send_all(&mut hub);
+    bob.catch_up(&hub);
+    let events = bob.events();
+    let judged: Vec<_> = events.iter().map(|event| message(event).judged).collect();
+    assert_eq!(judged, [true, true, false]);
+}

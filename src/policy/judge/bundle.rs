@@ -19,10 +19,11 @@ pub(super) fn judge(
     bundle: &[Proposed<'_>],
 ) -> Result<(Change, bool), Denied> {
     let before = Draft::new(view.effective, view.committed);
-    let mut after = before.clone();
+    let (mut after, mut apart) = (before.clone(), before.clone());
     for (index, proposed) in bundle.iter().enumerate() {
         if is_deferred(proposed) {
             deferred(view, waiting, gone, bundle, proposed).map_err(|denied| denied.at(index))?;
+            whole::take(&mut apart, proposed).map_err(|denied| denied.at(index))?;
         } else {
             whole::take(&mut after, proposed).map_err(|denied| denied.at(index))?;
         }
@@ -71,9 +72,7 @@ fn deferred(
     bundle: &[Proposed<'_>],
     proposed: &Proposed<'_>,
 ) -> Result<(), Denied> {
-    let mut alone = Draft::new(view.effective, view.committed);
-    whole::take(&mut alone, proposed)?;
-    alone.check()?;
+    fits(view.effective, view.committed, proposed)?;
     let roles = matches!(proposed.what, Action::Component { id: ComponentId::ROLES_LIST, .. });
     let start = Draft::new(view.committed, view.committed);
     let survivors = waiting.iter().enumerate().filter(|(place, _)| !gone.contains(place));
@@ -86,6 +85,25 @@ fn deferred(
         return Err(Denied::new("R-017", Reason::Waiting(ComponentId::PARTICIPANT_LIST)));
     }
     Ok(())
+}
+
+/// Whether a deferred update could be committed in a room as it is.
+fn fits(room: &RoomState, committed: &RoomState, proposed: &Proposed<'_>) -> Result<(), Denied> {
+    let mut alone = Draft::new(room, committed);
+    whole::take(&mut alone, proposed)?;
+    alone.check()?;
+    crate::policy::limits::check(&alone)
+}
+
+/// The deferred updates that wait and no longer fit the effective room: whoever had to commit one could not.
+pub(super) fn outgrown(
+    effective: &RoomState,
+    committed: &RoomState,
+    waiting: &[Proposed<'_>],
+) -> BTreeSet<usize> {
+    let waiting = waiting.iter().enumerate().filter(|(_, proposed)| is_deferred(proposed));
+    let outgrown = waiting.filter(|(_, proposed)| fits(effective, committed, proposed).is_err());
+    outgrown.map(|(place, _)| place).collect()
 }
 
 /// Makes the effective room anew without those that are `gone`, and adds those that no longer fit.

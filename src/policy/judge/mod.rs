@@ -249,7 +249,8 @@ pub fn judge_proposals(
     bundle: &[Proposed<'_>],
 ) -> Result<Accepted, Denied> {
     let mut gone = lapse::by(view.committed, queue.waiting, bundle)?;
-    if gone.is_empty() && !queue.rebuild {
+    let deferred = queue.waiting.iter().any(lapse::is_deferred);
+    if gone.is_empty() && !queue.rebuild && !deferred {
         let (change, unverified) = bundle::judge(view, queue.waiting, &gone, bundle)?;
         return Ok(Accepted {
             lapsed: Vec::new(),
@@ -261,6 +262,7 @@ pub fn judge_proposals(
     let rebuilt = View { effective: &effective, ..view };
     let (change, unverified) = bundle::judge(rebuilt, queue.waiting, &gone, bundle)?;
     effective.apply(change);
+    gone.extend(bundle::outgrown(&effective, view.committed, queue.waiting));
     Ok(Accepted {
         lapsed: gone.into_iter().collect(),
         unverified,

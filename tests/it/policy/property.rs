@@ -39,6 +39,10 @@ enum Deed {
     Expel(usize),
     Leave,
     Metadata(u8),
+    /// Other limits in the base policy.
+    Base(u32),
+    /// Other maxima of a role.
+    Bounds(usize, u32),
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +63,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         who.clone().prop_map(Deed::Drop),
         who.clone().prop_map(Deed::Kick),
         who.clone().prop_map(Deed::Ban),
-        who.prop_map(Deed::Expel),
+        who.clone().prop_map(Deed::Expel),
+        (0..16_u32).prop_map(Deed::Base),
+        (who, 0..16_u32).prop_map(|(role, most)| Deed::Bounds(role, most)),
         Just(Deed::Leave),
         any::<u8>().prop_map(Deed::Metadata),
     ]
@@ -179,6 +185,27 @@ impl Side {
                 }
                 By::Hub(_) | By::Joiner(_) => Vec::new(),
             },
+            Deed::Base(number) => {
+                let mut base = self.effective.base_policy().clone();
+                base.multi_device = number % 2 == 0;
+                base.max_users = (number % 8 > 1).then_some(3 + number / 4);
+                base.max_clients = (number % 8 < 6).then_some(3 + number / 4);
+                vec![Owned::Component(ComponentId::BASE_ROOM_POLICY, base.encode())]
+            }
+            Deed::Bounds(role, most) => {
+                let mut roles: Vec<_> = self.committed.roles().iter().cloned().collect();
+                let count = roles.len();
+                let role = &mut roles[role % count];
+                let maximum = (most % 4 < 3).then_some(most % 4 + role.participants.minimum);
+                if *most < 8 {
+                    role.participants.maximum = maximum;
+                } else {
+                    role.active.maximum = maximum.map(|it| it + role.active.minimum);
+                }
+                let roles = openmimi::policy::Roles::new(roles).map(|roles| roles.encode());
+                let octets = roles.into_iter();
+                octets.map(|it| Owned::Component(ComponentId::ROLES_LIST, it)).collect()
+            }
             Deed::Metadata(number) => {
                 let mut metadata = self.committed.metadata().clone();
                 metadata.name = number.to_string();
@@ -283,6 +310,7 @@ fn from_octets(room: &RoomState) -> RoomState {
 
 /// What no room may be, whatever was allowed before (P-004, R-011, R-014, R-145).
 fn is_sound(room: &RoomState) {
+    assert_eq!(openmimi::policy::sound(room), Ok(()), "creation would refuse this room");
     assert_eq!(room.membership().strangers().count(), 0, "P-004: a client of no participant");
     let mut holders: BTreeMap<RoleIndex, (u32, u32)> = BTreeMap::new();
     for listed in room.participants().iter() {

@@ -13,6 +13,7 @@
 //! > commit alice: add eve 2; client eve   proposals by value, and all that wait by reference
 //! > join eve code 2: add eve 2            an external commit, and all waiting SelfRemoves
 //! > say bob as m1: text; topic lunch      a message; see `say`
+//! > create alice                          the room as it stands, made by somebody
 //! > may bob canCopyMessage                a capability
 //! > download bob m1                       the assets of a message
 //! allow
@@ -28,7 +29,7 @@ use openmimi::{
         Action, BaseRoomPolicy, Bounds, Capability, Claim, Claims, Committed, Committer, JoinCode,
         PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange, RoleIndex, Roles, View,
         components::{JoinLinks, JoinLinksUpdate, OperationalParameters},
-        judge_commit, judge_proposals,
+        judge_commit, judge_creation, judge_proposals,
         presets::Preset,
     },
     room::{
@@ -312,6 +313,11 @@ impl Scene {
                 let capability = Capability::named(name).unwrap();
                 let may = openmimi::policy::may(&self.state_of(), user(who), capability);
                 vec![if may { "allow" } else { "deny" }.to_owned()]
+            }
+            ["create", who] => {
+                let creator = user(who);
+                let judged = judge_creation(&played.committed, &creator, parent.as_ref());
+                vec![judged.map_or_else(|denied| told(&denied), |()| "allow".to_owned())]
             }
             ["show"] => played.show(),
             ["start"] => Vec::new(),

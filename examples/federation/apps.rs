@@ -1,6 +1,7 @@
 //! What a provider does for the apps of its own users. How they talk to it is its own business: here they name the routes
 //! of the protocol, and the provider passes on what is for others.
 
+use http::Response;
 use openmimi::{
     client::Created,
     codec::Wire,
@@ -12,8 +13,6 @@ use openmimi::{
     uri::{ClientUri, Domain, RoomUri, UserUri},
     wire::{AbuseReport, KeyMaterialRequest},
 };
-
-use http::Response;
 
 use super::{
     outbox::infallible,
@@ -123,7 +122,7 @@ impl Provider {
     }
 
     /// Who takes a request of a client here.
-    pub fn call(route: &Route, body: &[u8]) -> Option<Call> {
+    pub fn taker(route: &Route, body: &[u8]) -> Option<Call> {
         Some(match route {
             Route::Update(room) => Call::Update(room.clone()),
             Route::SubmitMessage(room) => Call::SubmitMessage(room.clone()),
@@ -156,18 +155,19 @@ impl Provider {
         self.at_user(now, user, |user, env| user.grant(env, requester, &[]).map_err(Reply::from))
     }
 
-    /// What a user has been told of the consent of others; its app has taken it.
-    pub fn take_told(&mut self, now: Timestamp, user: &UserUri) -> Result<Vec<Contact>, Stop> {
-        let machine = self.users.get(user.as_str()).ok_or(Stop::Unknown)?;
+    /// What a user has been told of the consent of others: who has given it.
+    pub fn told(&self, user: &UserUri) -> Vec<Contact> {
         let given = |(contact, grant): (&Contact, Grant)| match grant {
             Grant::Given(_) => Some(contact.clone()),
             Grant::Withheld => None,
         };
-        let told: Vec<Contact> = machine.told().filter_map(given).collect();
-        for contact in &told {
-            infallible(self.at_user(now, user, |user, _| Ok(user.noted(contact))))?;
-        }
-        Ok(told)
+        let machine = self.users.get(user.as_str()).into_iter();
+        machine.flat_map(provider::User::told).filter_map(given).collect()
+    }
+
+    /// The user's app has it, durably.
+    pub fn noted(&mut self, now: Timestamp, user: &UserUri, target: &Contact) -> Done<()> {
+        self.at_user(now, user, |user, _| Ok(user.noted(target)))
     }
 
     /// What there is for a client, event by event.

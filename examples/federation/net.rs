@@ -121,7 +121,7 @@ impl World {
         if to != own {
             return self.call(own, to, route, body);
         }
-        let (now, call) = (self.now, Provider::call(route, body)?);
+        let (now, call) = (self.now, Provider::taker(route, body)?);
         let served = self.provider(own).handle(now, peer, &call, body);
         self.finish(own, served, body)
     }
@@ -164,6 +164,22 @@ impl World {
             let (now, certificate) = (world.now, [from.clone()]);
             let served = world.provider(to).serve(now, &request, &certificate);
             world.finish(to, served, request.body())
+        })
+    }
+
+    /// A provider sends what another one would have sent. Its certificate is its own.
+    pub fn pose(
+        &mut self,
+        who: &Domain,
+        from: &Domain,
+        to: &Domain,
+        route: &Route,
+    ) -> Option<Response<Vec<u8>>> {
+        let request = self.provider(from).request(to, route, &[])?.expect("every endpoint");
+        self.hop(who.as_str(), to.as_str(), Some(route), 0, |world| {
+            let (now, certificate) = (world.now, [who.clone()]);
+            let served = world.provider(to).serve(now, &request, &certificate);
+            world.finish(to, served, &[])
         })
     }
 

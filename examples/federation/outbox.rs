@@ -79,6 +79,15 @@ impl Parcel {
     }
 }
 
+/// What has become of a parcel.
+#[derive(Clone, Copy)]
+enum Sent {
+    Received,
+    /// Later, not before so many milliseconds.
+    Failed(Option<u64>),
+    Unwanted,
+}
+
 impl Outbox {
     pub fn notify(&mut self, room: &RoomUri, actions: Vec<hub::Action>) {
         for hub::Action::Notify { provider, events: _ } in actions {
@@ -197,41 +206,53 @@ impl Provider {
         response: Option<&Response<Vec<u8>>>,
     ) -> Result<(), Stop> {
         let answer = response.and_then(|it| mimi::answer(now, self.limits(), it).ok());
-        let wait = match answer {
-            Some(Answer::Done(_)) => None,
-            Some(Answer::Later { retry_after, .. }) => Some(retry_after),
+        let result = match answer {
+            Some(Answer::Done(_)) => Sent::Received,
+            Some(Answer::Later { retry_after, .. }) => Sent::Failed(retry_after),
+            // It has forgotten a room that nobody of its users is in, and our last word with it.
+            Some(Answer::Refused { status: 404 }) if self.is_done(parcel) => Sent::Unwanted,
             // Perhaps it has moved: its directory says where to.
             Some(Answer::Refused { .. }) | None => {
                 self.outbox.directories.remove(parcel.to());
-                Some(None)
+                Sent::Failed(None)
             }
         };
         match parcel {
             Parcel::Notification { room, to, through, .. } => {
                 infallible(self.at_hub(now, room, |room, env| {
-                    Ok(match wait {
-                        None => room.acknowledged(env, to, *through),
-                        Some(retry_after) => room.notify_failed(env, to, retry_after),
+                    Ok(match result {
+                        Sent::Received => room.acknowledged(env, to, *through),
+                        Sent::Failed(retry_after) => room.notify_failed(env, to, retry_after),
+                        Sent::Unwanted => room.abandon(env, to),
                     })
                 }))?;
                 let hub = self.hubs.get(room.as_str());
                 let rest = hub.is_some_and(|hub| hub.backlog().any(|(provider, _)| provider == to));
-                if wait.is_some() || !rest {
+                if !rest || matches!(result, Sent::Failed(_)) {
                     self.outbox.notify.remove(&(room.clone(), to.clone()));
                 }
             }
-            Parcel::Letter { user, letter } => match wait {
-                None => {
+            Parcel::Letter { user, letter } => match result {
+                Sent::Received | Sent::Unwanted => {
                     infallible(self.at_user(now, user, |user, _| Ok(user.sent(letter.number))))?;
                     self.outbox.letters.remove(&(user.clone(), letter.number));
                 }
-                Some(retry_after) => {
+                Sent::Failed(retry_after) => {
                     let until = now.plus(retry_after.unwrap_or(1_000));
                     self.outbox.patience.insert(letter.to.clone(), until);
                 }
             },
         }
         Ok(())
+    }
+
+    /// Whether a provider has nobody left in the room that it is told of.
+    fn is_done(&self, parcel: &Parcel) -> bool {
+        let Parcel::Notification { room, to, .. } = parcel else { return false };
+        self.hubs.get(room.as_str()).is_some_and(|room| {
+            let users = room.effective().participants().iter().filter_map(|listed| listed.user());
+            users.into_iter().all(|user| user.host() != to.as_str())
+        })
     }
 
     /// Whether something is owed to a provider.

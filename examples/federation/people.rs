@@ -62,7 +62,7 @@ impl World {
                 keys,
                 search: SearchPolicy::default(),
                 profiles: Vec::new(),
-                proxy: Proxy::new(hosts, Limits::default()),
+                proxy: Proxy::new(hosts, &Limits::default()),
                 disk: Disk::new(&self.plan),
                 hubs,
                 followers,
@@ -153,14 +153,14 @@ impl World {
         Ok(requests)
     }
 
-    /// What somebody has been told of consent.
-    pub fn told(&mut self, phone: usize) -> Vec<Contact> {
+    /// Who has given somebody consent: the app takes it.
+    pub fn told(&mut self, phone: usize) -> Result<Vec<Contact>, String> {
         let (now, user) = (self.now, self.phones[phone].user.clone());
-        loop {
-            if let Ok(told) = self.provider(&user.domain()).take_told(now, &user) {
-                return told;
-            }
+        let told = self.provider(&user.domain()).told(&user);
+        for contact in &told {
+            again(|| self.provider(&user.domain()).noted(now, &user, contact))?;
         }
+        Ok(told)
     }
 
     /// Something a phone does in a room, which may be refused by the phone itself.

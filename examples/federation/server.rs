@@ -131,6 +131,7 @@ impl Provider {
             Call::KeyMaterialForRoom { room, target } => {
                 return self.key_material(now, peer, room, target, body);
             }
+            // With many rooms, an index of claims over all of them: `hub::Room::update_knowing`.
             Call::Update(room) => response(self.at_hub(now, room, |room, env| {
                 room.update(env, peer, body).map_err(Reply::from)
             })?),

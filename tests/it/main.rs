@@ -8,6 +8,7 @@ mod content;
 mod corpus;
 mod directory;
 mod download;
+mod federation;
 mod follower;
 mod forged;
 mod forged_commits;

@@ -47,7 +47,8 @@ impl Room {
     ) -> Result<Change, UpdateRefusal> {
         let Opened { commit: open, effective } = opened;
         let committer = self.committer(env, peer, &open)?;
-        let view = View::new(&self.committed, effective.as_ref().unwrap_or(self.effective()));
+        let view =
+            View { effective: effective.as_ref().unwrap_or(self.effective()), ..self.view() };
         let (verdict, code) = self.judge_commit_with_code(env, &open, &committer, view)?;
         if self.lacks_parent(verdict.unverified) {
             return Err(UpdateRefusal::Parent);

@@ -46,7 +46,7 @@ impl Room {
         if let Some(due) = senders::due(env.keys, &self.domain(), &servers, &next) {
             let people = People { leaves: &leaves, servers: &servers };
             let wanted = [ExternalProposal::ExternalSenders(due)];
-            let view = View::new(&next, &next);
+            let view = View { committed: &next, effective: &next, ..self.view() };
             match self.propose_again(env, staged, &people, view, &wanted, accepted) {
                 Ok((messages, verdict)) => reissued.add(messages, verdict, &next),
                 Err(UpdateRefusal::Misuse(misuse)) => return Err(misuse.into()),
@@ -83,7 +83,8 @@ impl Room {
                 continue;
             }
             let people = People { leaves, servers: &servers };
-            let view = View::new(next, reissued.effective.as_ref().unwrap_or(next));
+            let effective = reissued.effective.as_ref().unwrap_or(next);
+            let view = View { committed: next, effective, ..self.view() };
             match self.propose_again(env, staged, &people, view, &wanted, accepted) {
                 Ok((messages, verdict)) => reissued.add(messages, verdict, next),
                 Err(UpdateRefusal::Misuse(misuse)) => return Err(misuse.into()),

@@ -55,6 +55,7 @@ mod fanout;
 mod floods;
 mod group_info;
 mod join_attempt;
+mod joining;
 mod keys;
 mod keys_claimed;
 mod log;

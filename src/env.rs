@@ -214,7 +214,8 @@ pub struct Limits {
     pub asks_by_peer: u32,
     /// As many in the name of one user. Who adds a hundred people to a room claims a hundred times.
     pub asks_by_user: u32,
-    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications.
+    /// Requests of one peer in a minute that tell what happens in rooms: updates, messages, notifications. A limit above
+    /// 60,000 is none, for the pace is kept in milliseconds.
     pub tells_by_peer: u32,
     /// Peers, and users, whose pace is remembered at once: a megabyte of memory.
     pub paced: usize,

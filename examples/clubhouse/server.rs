@@ -14,7 +14,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use super::crash::{Disk, Halt, Plan};
+use super::shared::crash::{Disk, Halt, Plan};
 
 /// An endpoint with what stands in its path.
 #[derive(Clone, Debug)]

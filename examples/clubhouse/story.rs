@@ -1,5 +1,7 @@
 //! The draft's own example (draft-ietf-mimi-protocol-06, sections 3.1 to 3.6), and then a ban.
 
+use std::{cell::RefCell, rc::Rc};
+
 use openmimi::{
     client::Intent,
     hub::Wish,
@@ -9,7 +11,15 @@ use openmimi::{
     wire::{ClientMaterial, GroupInfoAnswer},
 };
 
-use super::{crash::Schedule, phone::SUITE, world::World};
+use super::{
+    shared::{
+        crash::Plan,
+        phone::SUITE,
+        stage::{self, Broken, Scene, promise},
+        trace::Trace,
+    },
+    world::World,
+};
 
 pub const ALICE: &str = "mimi://a.example/u/alice";
 pub const BOB: &str = "mimi://b.example/u/bob";
@@ -17,24 +27,6 @@ pub const CATHY: &str = "mimi://c.example/u/cathy";
 
 /// Somebody in an ordinary role of the cooperative room.
 const ORDINARY: RoleIndex = Preset::Cooperative.ordinary();
-
-/// A promise that was not kept.
-pub type Broken = String;
-
-/// What happens in a scene.
-type Scene = fn(&mut Story) -> Result<(), Broken>;
-
-/// The scenes, in order. Each one ends when everything has arrived.
-pub const SCENES: [(&str, Scene); 8] = [
-    ("Alice creates the room", Story::create),
-    ("Alice adds Bob", Story::add_bob),
-    ("Bob adds Cathy, through the hub", Story::add_cathy),
-    ("Cathy sends a message", Story::cathy_speaks),
-    ("Cathy's third device joins, with nobody online", Story::third_device),
-    ("Alice bans Bob", Story::ban),
-    ("The next commit removes his client; his return is refused", Story::after_the_ban),
-    ("Cathy leaves", Story::leave),
-];
 
 pub struct Story {
     pub world: World,
@@ -53,13 +45,71 @@ fn domain(of: &str) -> Domain {
     user(of).domain()
 }
 
-fn promise(kept: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
-    if kept { Ok(()) } else { Err(what()) }
+impl stage::Story for Story {
+    const NAME: &'static str = "clubhouse";
+
+    const SCENES: &'static [(&'static str, Scene<Self>)] = &[
+        ("Alice creates the room", Self::create),
+        ("Alice adds Bob", Self::add_bob),
+        ("Bob adds Cathy, through the hub", Self::add_cathy),
+        ("Cathy sends a message", Self::cathy_speaks),
+        ("Cathy's third device joins, with nobody online", Self::third_device),
+        ("Alice bans Bob", Self::ban),
+        ("The next commit removes his client; his return is refused", Self::after_the_ban),
+        ("Cathy leaves", Self::leave),
+    ];
+
+    fn begin() -> Self {
+        Self::new()
+    }
+
+    fn trace(&self) -> &Trace {
+        &self.world.trace
+    }
+
+    fn plan(&self) -> &Rc<RefCell<Plan>> {
+        &self.world.plan
+    }
+
+    fn curtain(&mut self, title: &str) {
+        self.world.trace.scene(title);
+    }
+
+    fn pause(&mut self) {
+        self.world.wait(60_000);
+    }
+
+    fn parties(&self) -> Vec<String> {
+        let mut parties = Vec::new();
+        for domain in self.world.servers.keys() {
+            let own = self.world.phones.iter().filter(|phone| phone.user.domain() == *domain);
+            parties.extend(own.map(|phone| phone.name.clone()));
+            parties.push(domain.to_string());
+        }
+        parties
+    }
+
+    fn summary(&self) -> String {
+        use std::fmt::Write as _;
+        let hub = self.hub();
+        let mut out = format!("{} in epoch {}\n", self.room, hub.epoch());
+        for listed in hub.committed().participants().iter() {
+            let roles = hub.committed().roles();
+            let role = roles.get(listed.role).map_or("?", |role| role.name.as_str());
+            let clients = hub.members().filter(|(_, user)| user.as_str() == listed.uri).count();
+            let _ = writeln!(out, "  {:<26} {role}, {clients} clients", listed.uri);
+        }
+        for phone in &self.world.phones {
+            let read: Vec<&str> = phone.read.values().map(String::as_str).collect();
+            let _ = writeln!(out, "  {:<8} {}", phone.name, read.join(" · "));
+        }
+        out
+    }
 }
 
 impl Story {
     /// Three providers, three users with four devices.
-    pub fn new() -> Self {
+    fn new() -> Self {
         let mut world = World::new(&["a.example", "b.example", "c.example"]);
         for (uri, stance) in [(ALICE, Stance::Closed), (BOB, Stance::Open), (CATHY, Stance::Open)] {
             world.server(&domain(uri)).register(&user(uri), stance);
@@ -255,63 +305,4 @@ impl Story {
         }
         Ok(())
     }
-
-    /// Everybody who sends or receives, users beside their providers.
-    pub fn parties(&self) -> Vec<String> {
-        let mut parties = Vec::new();
-        for domain in self.world.servers.keys() {
-            let own = self.world.phones.iter().filter(|phone| phone.user.domain() == *domain);
-            parties.extend(own.map(|phone| phone.name.clone()));
-            parties.push(domain.to_string());
-        }
-        parties
-    }
-
-    /// What the room has come to, and what everybody has read.
-    pub fn summary(&self) -> String {
-        use std::fmt::Write as _;
-        let hub = self.hub();
-        let mut out = format!("{} in epoch {}\n", self.room, hub.epoch());
-        for listed in hub.committed().participants().iter() {
-            let roles = hub.committed().roles();
-            let role = roles.get(listed.role).map_or("?", |role| role.name.as_str());
-            let clients = hub.members().filter(|(_, user)| user.as_str() == listed.uri).count();
-            let _ = writeln!(out, "  {:<26} {role}, {clients} clients", listed.uri);
-        }
-        for phone in &self.world.phones {
-            let read: Vec<&str> = phone.read.values().map(String::as_str).collect();
-            let _ = writeln!(out, "  {:<8} {}", phone.name, read.join(" · "));
-        }
-        out
-    }
-}
-
-/// Plays all scenes; `crash` says when to crash in each one. Gives the number of saves of each scene, too.
-pub fn play(crash: impl Fn(usize) -> Schedule) -> (Story, Vec<usize>, Result<(), Broken>) {
-    play_watched(crash, |_| {})
-}
-
-/// The same, where somebody looks at the story after each scene.
-pub fn play_watched(
-    crash: impl Fn(usize) -> Schedule,
-    mut watch: impl FnMut(&Story),
-) -> (Story, Vec<usize>, Result<(), Broken>) {
-    let mut story = Story::new();
-    let mut saves = Vec::new();
-    for (number, (title, scene)) in SCENES.iter().enumerate() {
-        story.world.trace.scene(title);
-        {
-            let mut plan = story.world.plan.borrow_mut();
-            plan.saves = 0;
-            plan.schedule = crash(number);
-        }
-        let kept = scene(&mut story);
-        watch(&story);
-        saves.push(story.world.plan.borrow().saves);
-        if let Err(broken) = kept {
-            return (story, saves, Err(format!("{title}: {broken}")));
-        }
-        story.world.wait(60_000);
-    }
-    (story, saves, Ok(()))
 }

@@ -13,15 +13,15 @@ use openmimi::{
         UpdateOutcome, UpdateRoomResponse,
     },
 };
-use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
-use openmls_traits::types::SignatureScheme;
 
 use super::{
-    crash::Plan,
-    phone::Phone,
     server::{Endpoint, Reply, Server, Step},
-    trace::Trace,
+    shared::{
+        crash::Plan,
+        phone::{Phone, present, signing_key},
+        trace::Trace,
+    },
 };
 
 pub struct World {
@@ -31,19 +31,6 @@ pub struct World {
     pub phones: Vec<Phone>,
     pub trace: Trace,
     pub plan: Rc<RefCell<Plan>>,
-}
-
-/// The story starts at the present: the MLS engine asks the system clock whether a leaf is valid.
-fn present() -> Timestamp {
-    let since =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    Timestamp(u64::try_from(since.as_millis()).expect("before the year 584 million"))
-}
-
-/// A signing key and its public key.
-pub fn signing_key() -> (Vec<u8>, Box<SignatureKeyPair>) {
-    let key = SignatureKeyPair::new(SignatureScheme::ED25519).expect("randomness");
-    (key.public().to_vec(), Box::new(key))
 }
 
 impl World {
@@ -63,7 +50,7 @@ impl World {
             crypto: Rc::clone(&crypto),
             servers,
             phones: Vec::new(),
-            trace: Trace::default(),
+            trace: Trace::new(13),
             plan,
         }
     }

@@ -302,9 +302,9 @@ impl Room {
         };
         let now = env.now.seconds();
         let lifetime = key_package.life_time();
-        let understands =
-            leaf::understands(key_package.leaf_node(), self.member.group()?.extensions());
-        if lifetime.not_before() > now || lifetime.not_after() < now || !understands {
+        let (leaf, group) = (key_package.leaf_node(), self.member.group()?.extensions());
+        let fits = leaf::understands(leaf, group) && leaf::receives(leaf, group);
+        if lifetime.not_before() > now || lifetime.not_after() < now || !fits {
             return Err(refused);
         }
         Ok(key_package)
@@ -319,6 +319,9 @@ impl Room {
         token: Token,
         intent: &Intent,
     ) -> Result<Entry, Refusal> {
+        if state.going().contains(&self.member.group()?.own_leaf_index().u32()) {
+            return Err(Refusal::Going);
+        }
         let mut plan = self.plan(env, state, intent)?;
         // A change of extensions comes first: no receiver takes it after an AppDataUpdate.
         let mut pending = state.waiting.clone();

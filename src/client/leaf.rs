@@ -13,8 +13,9 @@ use openmls_traits::types::Ciphersuite;
 
 use super::media::RECEIVED;
 use crate::{
-    codec::{decode_exact, write_bytes, write_vec},
+    codec::{Wire, decode_exact, write_vec},
     env::Timestamp,
+    policy::components::MediaTypeList,
 };
 
 /// When a leaf may be added to a group: the lifetime of a KeyPackage, and of the leaf that a room begins with
@@ -65,13 +66,8 @@ fn component_list(components: &[u16]) -> Vec<u8> {
 }
 
 fn media_type_list() -> Vec<u8> {
-    let mut list = Vec::new();
-    write_vec(&mut list, &RECEIVED, |media_type, out| {
-        write_bytes(out, media_type.as_bytes());
-        // No parameters.
-        write_bytes(out, &[]);
-    });
-    list
+    MediaTypeList(RECEIVED.iter().filter_map(|media_type| media_type.parse().ok()).collect())
+        .encode()
 }
 
 /// The capabilities of a leaf.
@@ -129,7 +125,96 @@ pub(super) fn understands(leaf: &LeafNode, group: &Extensions<GroupContext>) -> 
         && needed.iter().all(|id| aad.contains(id))
 }
 
+/// Whether a client receives every media type that the group requires (E-083, E-084, Q-28). Asked before it is added;
+/// who is a member already is followed in any case, for a hub does not ask.
+pub(super) fn receives(leaf: &LeafNode, group: &Extensions<GroupContext>) -> bool {
+    let list = |dictionary: Option<&AppDataDictionaryExtension>| {
+        MediaTypeList::decode(dictionary?.dictionary().get(&CONTENT_MEDIA_TYPES)?).ok()
+    };
+    let Some(required) = list(group.app_data_dictionary()) else { return true };
+    let listed = list(leaf.extensions().app_data_dictionary()).unwrap_or(MediaTypeList(Vec::new()));
+    required.0.iter().all(|wanted| listed.0.iter().any(|it| it.matches(wanted)))
+}
+
 fn component_ids(list: &[u8]) -> Option<Vec<u16>> {
     decode_exact(list, |reader| reader.vec("component_ids", |reader| reader.u16("ComponentID")))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use openmls::prelude::{BasicCredential, CredentialWithKey, KeyPackage};
+    use openmls_basic_credential::SignatureKeyPair;
+    use openmls_rust_crypto::OpenMlsRustCrypto;
+
+    use super::*;
+
+    const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+
+    /// E-083, E-084, Q-28: somebody who does not receive what the room requires is not added.
+    #[test]
+    fn whoever_is_added_receives_what_the_room_requires() {
+        let signer = SignatureKeyPair::new(SUITE.signature_algorithm()).unwrap();
+        let credential = CredentialWithKey {
+            credential: BasicCredential::new(b"mimi://a.example/u/alice".to_vec()).into(),
+            signature_key: signer.public().into(),
+        };
+        let leaf = |extensions: Extensions<LeafNode>| {
+            KeyPackage::builder()
+                .leaf_node_capabilities(capabilities(SUITE))
+                .leaf_node_extensions(extensions)
+                .build(SUITE, &OpenMlsRustCrypto::default(), &signer, credential.clone())
+                .unwrap()
+                .key_package()
+                .leaf_node()
+                .clone()
+        };
+        let requires = |types: &[&str]| {
+            let list = MediaTypeList(types.iter().map(|it| it.parse().unwrap()).collect());
+            let mut dictionary = AppDataDictionary::new();
+            dictionary.insert(CONTENT_MEDIA_TYPES, list.encode());
+            let dictionary = AppDataDictionaryExtension::new(dictionary);
+            Extensions::from_vec(vec![Extension::AppDataDictionary(dictionary)]).unwrap()
+        };
+        let ours = leaf(extensions());
+        assert!(receives(&ours, &Extensions::empty()), "nothing is required");
+        for types in [
+            &["application/mimi-content"][..],
+            &["text/markdown;variant=GFM-MIMI", "text/plain;charset=utf-8"],
+        ] {
+            assert!(receives(&ours, &requires(types)), "{types:?}");
+        }
+        for types in [&["image/png"][..], &["application/mimi-content", "text/markdown"]] {
+            assert!(!receives(&ours, &requires(types)), "{types:?}");
+        }
+        let silent = leaf(Extensions::empty());
+        assert!(receives(&silent, &Extensions::empty()));
+        assert!(!receives(&silent, &requires(&["application/mimi-content"])));
+    }
+
+    /// C-001, C-080, E-012, E-080: what a leaf says that its client receives, and that it says so.
+    #[test]
+    fn a_leaf_lists_what_its_client_receives() {
+        let extensions = extensions();
+        let dictionary = extensions.app_data_dictionary().unwrap().dictionary();
+        let list = MediaTypeList::decode(dictionary.get(&CONTENT_MEDIA_TYPES).unwrap()).unwrap();
+        let types: Vec<_> = list.0.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            types,
+            [
+                "application/mimi-content",
+                "application/mimi-message-status",
+                "text/plain;charset=utf-8",
+                "text/markdown;variant=GFM-MIMI"
+            ]
+        );
+        let components = component_ids(dictionary.get(&APP_COMPONENTS).unwrap()).unwrap();
+        assert!(components.contains(&CONTENT_MEDIA_TYPES) && components.contains(&SAFE_AAD));
+        assert!(components.is_sorted());
+        let capabilities = capabilities(SUITE);
+        assert!(capabilities.extensions().contains(&ExtensionType::AppDataDictionary));
+        for proposal in [ProposalType::AppDataUpdate, ProposalType::SelfRemove] {
+            assert!(capabilities.proposals().contains(&proposal));
+        }
+    }
 }

@@ -16,8 +16,10 @@ const CONTENT: &str = "application/mimi-content";
 /// The media type of a status report that travels alone.
 const STATUS: &str = "application/mimi-message-status";
 
-/// Media types that this library reads as application messages (E-080).
-pub(super) const RECEIVED: [&str; 2] = [CONTENT, STATUS];
+/// Media types that a leaf says its client receives (E-080): what this library reads as application messages, and what
+/// every client shows inside MIMI content (C-080).
+pub(super) const RECEIVED: [&str; 4] =
+    [CONTENT, STATUS, "text/plain;charset=utf-8", "text/markdown;variant=GFM-MIMI"];
 
 fn plain(name: &str) -> MediaType {
     MediaType { name: name.into(), parameters: Vec::new() }

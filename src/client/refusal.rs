@@ -52,6 +52,9 @@ pub enum Refusal {
     /// Nobody's: an own commit waits for the hub's answer.
     #[error("a commit of our own waits for the hub")]
     Busy,
+    /// Nobody's: a removal of this very client waits, which somebody else has to commit (RFC 9420, section 12.4).
+    #[error("a removal of this client waits for a commit of somebody else")]
+    Going,
     /// The room policy does not allow what our caller wants, or what a peer did.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -64,6 +67,9 @@ pub enum Refusal {
     /// Nobody's: the tree has to be fetched first, from this URL.
     #[error("the ratchet tree has to be fetched")]
     TreeElsewhere(String),
+    /// The hub's: it does not give the GroupInfo. The room is closed to this user, or there is none (P-188).
+    #[error("the hub does not give the GroupInfo")]
+    Withheld,
     /// Nobody's: the group is of another ciphersuite than the request. Ask again with this one.
     #[error("the group is of ciphersuite {0}: ask again with it")]
     OtherSuite(u16),

@@ -229,6 +229,16 @@ impl Room {
         self.member.group().map_or(0, |group| group.epoch().as_u64())
     }
 
+    /// The GroupContext of the epoch, which is the same at the hub and at every client; empty for a room that does not
+    /// load.
+    #[must_use]
+    pub fn group_context(&self) -> Vec<u8> {
+        let group = self.member.group().ok();
+        group
+            .and_then(|it| it.public_group().group_context().tls_serialize_detached().ok())
+            .unwrap_or_default()
+    }
+
     /// What members of one epoch, and nobody else, can compare by another channel to know that the hub has not split
     /// the group (D-01).
     #[must_use]
@@ -266,10 +276,13 @@ impl Room {
         self.member.group().ok()?.export_ratchet_tree().tls_serialize_detached().ok()
     }
 
-    /// Whether proposals wait for a commit that this client can make.
+    /// Whether proposals wait for a commit that this client can make. Nobody commits its own removal.
     #[must_use]
     pub fn owes_commit(&self) -> bool {
-        self.state.open().is_ok() && !self.state.waiting.is_empty()
+        let own = self.member.group().map(|group| group.own_leaf_index().u32());
+        self.state.open().is_ok()
+            && !self.state.waiting.is_empty()
+            && own.is_ok_and(|own| !self.state.going().contains(&own))
     }
 }
 

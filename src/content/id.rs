@@ -4,7 +4,7 @@ use std::fmt;
 
 use hmac::{Hmac, Mac};
 use openmls_traits::random::OpenMlsRand;
-use sha2::{Digest, Sha256, compress256, digest::generic_array::GenericArray};
+use sha2::{Digest, Sha256};
 
 use crate::error::Misuse;
 
@@ -59,7 +59,9 @@ impl MessageId {
     }
 }
 
-/// SHA-256 over the fields, one behind the other.
+/// Octets up to which all fields are gathered in one place: to hash it at once costs less than to hash six.
+const GATHERED: usize = 512;
+
 #[inline]
 fn hash(
     sender_length: [u8; 2],
@@ -69,60 +71,32 @@ fn hash(
     content: &[u8],
     Salt(salt): Salt,
 ) -> [u8; 32] {
-    let fields =
-        [&sender_length[..], sender.as_bytes(), &room_length, room.as_bytes(), content, &salt];
-    let length = fields.iter().map(|field| field.len()).sum::<usize>();
-    // To gather a short message in one place and hash it at once costs less than to hash six fields.
-    let gathered = match length {
-        0..=247 => gathered::<4>(fields, length),
-        248..=503 => gathered::<8>(fields, length),
-        504..=1015 => gathered::<16>(fields, length),
-        _ => None,
-    };
-    gathered.unwrap_or_else(|| {
-        let mut hasher = Sha256::new();
-        fields.iter().for_each(|field| hasher.update(field));
-        hasher.finalize().into()
-    })
-}
-
-/// What SHA-256 starts from (FIPS 180-4, section 5.3.3).
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
-
-/// SHA-256 over fields that fit into `N` blocks of 64 octets, with the octet and the eight octets of length at their
-/// end (FIPS 180-4, section 5.1.1). `None` if they do not.
-///
-/// It spares what a hasher is there for: to take its input piece by piece.
-#[inline]
-fn gathered<const N: usize>(fields: [&[u8]; 6], length: usize) -> Option<[u8; 32]> {
-    let mut blocks = [[0; 64]; N];
-    let place = blocks.as_flattened_mut();
+    let mut place = [0; GATHERED];
     let mut end = 0;
-    for field in fields {
-        place.get_mut(end..)?.get_mut(..field.len())?.copy_from_slice(field);
-        end += field.len();
+    let mut gather = |field: &[u8]| {
+        let room = place.get_mut(end..end + field.len());
+        room.map(|room| room.copy_from_slice(field)).map(|()| end += field.len()).is_some()
+    };
+    let uris = gather(&sender_length)
+        && gather(sender.as_bytes())
+        && gather(&room_length)
+        && gather(room.as_bytes());
+    if uris && gather(content) && gather(&salt) {
+        return Sha256::digest(place.get(..end).unwrap_or_default()).into();
     }
-    *place.get_mut(length)? = 0x80;
-    let used = (length + 9).div_ceil(64);
-    let bits = (length as u64).checked_mul(8)?.to_be_bytes();
-    place.get_mut(used * 64 - 8..used * 64)?.copy_from_slice(&bits);
-    let mut state = INITIAL;
-    let blocks = blocks.map(GenericArray::from);
-    compress256(&mut state, blocks.get(..used)?);
-    let mut hash = [0; 32];
-    for (octets, word) in hash.chunks_exact_mut(4).zip(state) {
-        octets.copy_from_slice(&word.to_be_bytes());
+    let mut hasher = Sha256::new();
+    if uris {
+        let length = sender.len() + room.len() + sender_length.len() + room_length.len();
+        hasher.update(place.get(..length).unwrap_or_default());
+    } else {
+        hasher.update(sender_length);
+        hasher.update(sender);
+        hasher.update(room_length);
+        hasher.update(room);
     }
-    Some(hash)
+    hasher.update(content);
+    hasher.update(salt);
+    hasher.finalize().into()
 }
 
 impl fmt::Display for MessageId {

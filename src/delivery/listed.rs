@@ -138,6 +138,10 @@ impl Group {
             .filter(|reference| !there.contains(reference) && !lapsed.contains(reference))
             .cloned()
             .collect();
+        #[cfg(test)]
+        if crate::testing::mistake::is_made(crate::testing::mistake::Mistake::Omissions) {
+            return Ok(());
+        }
         if missing.is_empty() { Ok(()) } else { Err(CommitRefusal::Missing(missing)) }
     }
 

@@ -22,7 +22,7 @@ const HTTPS: u16 = 443;
 ///
 /// let c = Domain::parse("c.example")?;
 /// let hosts = AssetHosts::default().with(c, Domain::parse("files.c.example")?);
-/// let proxy = Proxy::new(hosts, Limits::default());
+/// let proxy = Proxy::new(hosts, &Limits::default());
 ///
 /// // The URL of the request, `Call::ProxyDownload`.
 /// let url = HttpsUrl::parse(b"https://files.c.example/1a2b")?;
@@ -45,15 +45,25 @@ const HTTPS: u16 = 443;
 pub struct Proxy {
     hosts: AssetHosts,
     networks: Vec<Network>,
-    limits: Limits,
+    bounds: Bounds,
+}
+
+/// Those of the limits that a download needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bounds {
+    octets: u64,
+    time: u64,
+    retry_after: u64,
 }
 
 impl Proxy {
     /// A proxy for these hosts. An asset has at most [`Limits::asset`] octets and takes at most
     /// [`Limits::asset_for`].
     #[must_use]
-    pub const fn new(hosts: AssetHosts, limits: Limits) -> Self {
-        Self { hosts, networks: Vec::new(), limits }
+    pub const fn new(hosts: AssetHosts, limits: &Limits) -> Self {
+        let (octets, time) = (limits.asset, limits.asset_for);
+        let bounds = Bounds { octets, time, retry_after: limits.retry_after };
+        Self { hosts, networks: Vec::new(), bounds }
     }
 
     /// The same proxy, which also connects to none of these addresses: those of the operator's own network that are
@@ -82,8 +92,7 @@ impl Proxy {
         if url.port() != HTTPS {
             return Err(ProxyRefusal::Port);
         }
-        let (networks, limits) = (self.networks.clone(), self.limits.clone());
-        Ok(Fetch { url: url.clone(), networks, limits })
+        Ok(Fetch { url: url.clone(), networks: self.networks.clone(), bounds: self.bounds })
     }
 }
 
@@ -93,7 +102,7 @@ impl Proxy {
 pub struct Fetch {
     url: HttpsUrl,
     networks: Vec<Network>,
-    limits: Limits,
+    bounds: Bounds,
 }
 
 impl Fetch {
@@ -127,7 +136,7 @@ impl Fetch {
             return Err(ProxyRefusal::Address);
         }
         let addresses = addresses.iter().map(|it| SocketAddr::new(*it, HTTPS)).collect();
-        let until = now.plus(self.limits.asset_for);
+        let until = now.plus(self.bounds.time);
         Ok(Asked { fetch: self, addresses, until })
     }
 }
@@ -208,7 +217,7 @@ impl Asked {
             429 | 503 => {
                 let seconds = values("retry-after").find_map(|(_, value)| number(value));
                 let retry_after =
-                    seconds.map(|it| it.saturating_mul(1000).min(self.fetch.limits.retry_after));
+                    seconds.map(|it| it.saturating_mul(1000).min(self.fetch.bounds.retry_after));
                 return Err(ProxyRefusal::Later { status, retry_after });
             }
             _ => return Err(ProxyRefusal::Status(status)),
@@ -223,7 +232,7 @@ impl Asked {
             (Some(Some(length)), None) => Some(length),
             (Some(_), _) | (None, Some(_)) => return Err(ProxyRefusal::Status(status)),
         };
-        let most = self.fetch.limits.asset;
+        let most = self.fetch.bounds.octets;
         if announced.is_some_and(|length| length > most) {
             return Err(ProxyRefusal::TooLarge(most));
         }

@@ -39,8 +39,21 @@ impl Default for LocalRules {
 
 /// What decides about the assets of one user in one room.
 ///
-/// What the user's role may upload and download is not asked here: that is the matter of
-/// [`Capability`](crate::policy::Capability).
+/// ```
+/// use openmimi::{download::{AssetChoice, LocalRules, UploadRefusal}, uri::{Domain, UserUri}};
+///
+/// let bob = UserUri::parse("mimi://b.example/u/bob")?;
+/// let files = Domain::parse("files.b.example")?;
+/// let local = LocalRules { uploads: vec![files.clone()], ..LocalRules::default() };
+/// // A room without an `asset_policy`; that of a client is `room.effective().policy::<AssetPolicy>()`.
+/// let choice = AssetChoice { room: None, local: &local, user: &bob };
+/// assert_eq!(choice.upload("image/png", 70_000, false)?.hosts, [files]);
+/// assert_eq!(choice.upload("image/png", 1 << 40, false), Err(UploadRefusal::TooLarge(100 << 20)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// What the user's role may upload and download is not asked here: [`policy::message`](crate::policy::message) says
+/// that, for a part of a message.
 #[derive(Clone, Copy, Debug)]
 pub struct AssetChoice<'a> {
     /// The room's `asset_policy`, if it has one.

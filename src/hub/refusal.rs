@@ -131,6 +131,10 @@ impl UpdateRefusal {
         let invalid = |names: Vec<ProposalRef>| UpdateOutcome::InvalidProposal(refs(names));
         let outcome = match self {
             Self::TooLarge(_) => return Answer::Status(413),
+            // whoever sends SemiPrivateMessages is told that the hub takes none.
+            Self::Malformed(error) if wire::is_unknown_wire_format(error) => {
+                UpdateOutcome::NotAllowed
+            }
             Self::Malformed(_) => return Answer::Status(400),
             Self::Misuse(_) => return Answer::Status(500),
             Self::TooMany { retry_after } => return Answer::Later { retry_after: *retry_after },

@@ -126,6 +126,11 @@ impl MemoryStore {
             .collect()
     }
 
+    /// The IDs of all machines, in order.
+    pub fn machines(&self) -> impl Iterator<Item = &[u8]> {
+        self.machines.keys().map(Vec::as_slice)
+    }
+
     /// Forgets a machine.
     pub fn forget(&mut self, machine: &[u8]) {
         self.machines.remove(machine);

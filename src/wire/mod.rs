@@ -21,7 +21,7 @@
 //! | `reportAbuse` | [`AbuseReport`] | none |
 //!
 //! SemiPrivateMessage, TargetedMessage and PrivateExternalMessage have no assigned numbers yet; they are refused
-//! like every other unknown wire format.
+//! like every other unknown wire format, and a hub says so in its answer.
 
 mod abuse_report;
 mod app_ack;
@@ -67,6 +67,7 @@ pub use key_material::{
     KeyMaterialResponse, KeyMaterialUserCode,
 };
 pub use key_package::{KeyPackage, KeyPackageRef};
+pub(crate) use message::is_unknown_wire_format;
 pub use message::{ContentType, MlsMessage, PrivateMessage, PublicMessage, Sender};
 pub use multi_credential::{CredentialBinding, MultiCredential};
 pub use notify::{FanoutEvent, FanoutMessage};

@@ -153,8 +153,8 @@ impl Wire for RatchetTree {
     }
 }
 
-/// An `https` URL with a domain name as its host. Nothing has been fetched from it; a client that does so bounds the
-/// answer and follows no redirect (D-66).
+/// An `https` URL with a domain name as its host. Nothing has been fetched from it; a client that does so connects to
+/// [public](crate::download::is_public) addresses only, bounds the answer and follows no redirect (D-66).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpsUrl {
     text: String,

@@ -386,6 +386,17 @@ fn p_113_an_update_that_is_too_large_malformed_or_of_nobody() {
     let refusal = world.hub.update(&b, &[]).unwrap_err();
     assert_eq!(refusal.answer(), Answer::Status(400));
 
+    // a SemiPrivateMessage, by any number that it may get; it is told so. A PrivateMessage is malformed (P-107).
+    for wire_format in [[0, 6], [0xFA, 0xFE]] {
+        let body = [&[0, 1], &wire_format[..], &[0; 40]].concat();
+        let refusal = world.hub.update(&b, &body).unwrap_err();
+        let Answer::Response(answer) = refusal.answer() else { panic!("{refusal:?}") };
+        assert_eq!(answer.outcome, UpdateOutcome::NotAllowed);
+        assert!(answer.error_description.as_str().starts_with("MLSMessage.wire_format"));
+    }
+    let refusal = world.hub.update(&b, &[0, 1, 0, 2, 0]).unwrap_err();
+    assert_eq!(refusal.answer(), Answer::Status(400));
+
     // P-283, D-54: a leaf whose credential is nobody's.
     let mut tablet = Client::new("bob@b.example/tablet");
     tablet.identity = Some(b"bob".to_vec());

@@ -486,7 +486,11 @@ fn mls_operational_policy() {
         let parameters = OperationalParameters::decode(&octets).unwrap();
         assert_eq!(parameters.pending_proposal_policy, policy);
     }
+    // rooms whose handshakes are not public are none that anybody here could be in.
+    let public = format!("{empty} {empty} {empty} [ [ 0006 0001 ] ] 01 01 00 {rest}");
+    assert!(OperationalParameters::decode(&octets(&public)).is_ok());
     for (notation, field) in [
+        (format!("{empty} {empty} {empty} [ [ 0006 ] ] 01 01 00 {rest}"), "handshake_formats"),
         (format!("{head} 02 01 00 {rest}"), "external_proposal_allowed"),
         (format!("{head} 01 02 00 {rest}"), "external_commit_allowed"),
         (format!("{head} 01 01 03 {rest}"), "pending_proposal_strategy"),

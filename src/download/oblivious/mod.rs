@@ -16,7 +16,7 @@
 //!
 //! let hosts = AssetHosts::default().with(Domain::parse("c.example")?, Domain::parse("files.c.example")?);
 //! let gateway = Gateway::new(1, &[7; 32])?;
-//! let proxy = Proxy::new(hosts, Limits::default());
+//! let proxy = Proxy::new(hosts, &Limits::default());
 //!
 //! // The client has the gateway's keys, by GET of `GATEWAY_PATH` at the hub.
 //! let url = HttpsUrl::parse(b"https://files.c.example/1a2b")?;
@@ -32,7 +32,7 @@
 //!
 //! # Where the gateway is
 //!
-//! The directory has no name for it. A hub's gateway is where RFC 9540 has it: [`GATEWAY_PATH`] at the domain of the provider,
+//! The directory has no name for it. A hub's gateway is where RFC 9540 has it: [`GATEWAY_PATH`](super::GATEWAY_PATH) at the domain of the provider,
 //! as the directory is. GET gives the keys; POST takes a request.
 //!
 //! # Randomness
@@ -56,9 +56,6 @@ mod relay;
 pub use client::{Answer, AskFault, Waiting, ask};
 pub use gateway::{Gateway, GatewayRefusal, Opened, Sealer};
 pub use relay::{Forward, RelayRefusal, relay};
-
-#[cfg(doc)]
-use super::GATEWAY_PATH;
 
 /// The media type of the keys.
 pub const KEYS: &str = "application/ohttp-keys";

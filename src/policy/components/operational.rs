@@ -7,6 +7,9 @@ use crate::{
     room::ComponentId,
 };
 
+/// `mls_public_message` (RFC 9420, section 17.2).
+const PUBLIC_MESSAGE: u16 = 1;
+
 /// What leaves and handshakes may or must use (R-160 … R-162): code points of MLS by registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -101,6 +104,19 @@ pub struct AppMessagePolicy {
 }
 
 /// The component `mls_operational_policy`. A duration or number of 0 is "not set".
+///
+/// Hub and clients judge whether something may come from outside, and keep to the epochs, the padding
+/// and the ratchets of [`AppMessagePolicy`] (R-168 … R-170). The rest is a matter of when, which an app or a provider
+/// decides that has a clock:
+///
+/// | parameter | whose duty |
+/// | --- | --- |
+/// | [`default_capabilities`](Self::default_capabilities) | who makes KeyPackages and leaves uses them, if nothing speaks for others (R-161) |
+/// | [`pending_proposal_policy`](Self::pending_proposal_policy) | the app calls [`commit_pending`](crate::client::Room::commit_pending) at once, or after a delay that it draws (R-166) |
+/// | [`leaf_node_update_time`](Self::leaf_node_update_time) | the app calls [`update_self`](crate::client::Room::update_self) between the two times; who is overdue may be removed by whoever may kick (R-167) |
+/// | [`max_credential_lifetime`](Self::max_credential_lifetime) | who vouches for credentials that end gives none that last longer; basic credentials do not end (R-172) |
+/// | [`sender_nonce_keypair_lifetime`](Self::sender_nonce_keypair_lifetime), [`max_keypairs`](Self::max_keypairs) | the app joins again from outside, or deletes the room, when it has been away for longer: the keys of an epoch go with its records (R-174) |
+/// | [`buffer_incoming_message_time`](Self::buffer_incoming_message_time), [`max_buffered_messages`](Self::max_buffered_messages) | a client keeps nothing that is early; its provider does, within its own [`Limits`](crate::env::Limits), which have to be no larger (R-175) |
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperationalParameters {
@@ -110,7 +126,8 @@ pub struct OperationalParameters {
     pub default_capabilities: ExtendedCapabilities,
     /// What nobody uses; nothing that is mandatory.
     pub forbidden_capabilities: ExtendedCapabilities,
-    /// Wire formats of handshakes; none named is any.
+    /// Wire formats of handshakes; none named is any. PublicMessage has to be among them: it is the only one that MLS
+    /// has for those who are not members, and the only one that hubs can judge here.
     pub handshake_formats: Vec<Vec<u16>>,
     /// Servers and others from outside may propose.
     pub external_proposal_allowed: bool,
@@ -285,7 +302,16 @@ impl Wire for OperationalParameters {
             mandatory_capabilities: Wire::read(reader)?,
             default_capabilities: Wire::read(reader)?,
             forbidden_capabilities: Wire::read(reader)?,
-            handshake_formats: read_formats(reader, "handshake_formats")?,
+            handshake_formats: {
+                let start = reader.clone();
+                let formats = read_formats(reader, "handshake_formats")?;
+                // Nobody here could change or join such a room.
+                if !formats.is_empty() && !formats.iter().any(|it| it.contains(&PUBLIC_MESSAGE)) {
+                    let fault = Fault::Contradiction("handshakes are public messages");
+                    return Err(start.error("handshake_formats", fault));
+                }
+                formats
+            },
             external_proposal_allowed: reader.bool("external_proposal_allowed")?,
             external_commit_allowed: reader.bool("external_commit_allowed")?,
             pending_proposal_policy: Wire::read(reader)?,

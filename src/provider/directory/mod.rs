@@ -31,8 +31,9 @@
 //! # What the caller owes
 //!
 //! Fetch the document over TLS from the provider's domain itself, and follow no redirect: that is what binds the
-//! hosts in it to the provider. Before a connection to a host, see that no address it resolves to is one of
-//! your own network (D-61, D-66): the directory refuses names that say so, but cannot resolve any. Fetch it again
+//! hosts in it to the provider. Before a connection to a host, see that every address it resolves to is
+//! [public](crate::download::is_public) (D-61, D-66): the directory refuses names that say that they are not, but
+//! cannot resolve any. Fetch it again
 //! when an endpoint is not found where it was.
 
 mod document;

@@ -4,7 +4,7 @@ use http::{Method, Request, Response, header};
 use openmimi::{
     download::{
         ProxyRefusal,
-        oblivious::{Answer as Opened, Gateway, GatewayRefusal, Opened as Request_, ask, relay},
+        oblivious::{Answer as Unsealed, Gateway, GatewayRefusal, Opened, ask, relay},
     },
     env::{Limits, Peer},
     http::{Answer, AnswerFault, Call, Server, downloaded, fetch, fetched, oblivious, respond},
@@ -103,7 +103,7 @@ fn p_249_p_250_p_251_a_sealed_request_goes_through_relay_and_gateway() {
     // The gateway.
     let incoming = accept(&hub, "c.example", &request).unwrap();
     assert_eq!(incoming.call, Call::Gateway);
-    let Request_::Fetch(_, sealer) = gateway.open(&proxy(), incoming.body).unwrap() else {
+    let Opened::Fetch(_, sealer) = gateway.open(&proxy(), incoming.body).unwrap() else {
         panic!("a host of a peer");
     };
     let response = oblivious::sealed(sealer.asset(b"asset").unwrap());
@@ -111,7 +111,7 @@ fn p_249_p_250_p_251_a_sealed_request_goes_through_relay_and_gateway() {
     // Back through the relay.
     let forwarded = oblivious::forwarded(NOW, &limits, &response).unwrap();
     let Answer::Done(body) = forwarded else { panic!("a success") };
-    assert_eq!(waiting.open(&limits, body).unwrap(), Opened::Asset(b"asset".to_vec()));
+    assert_eq!(waiting.open(&limits, body).unwrap(), Unsealed::Asset(b"asset".to_vec()));
     let plain = openmimi::http::asset(vec![]);
     assert_eq!(oblivious::forwarded(NOW, &limits, &plain), Err(AnswerFault::NotSealed));
     let refused = oblivious::refused(&GatewayRefusal::Key);

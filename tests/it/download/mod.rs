@@ -32,7 +32,7 @@ fn proxy() -> Proxy {
     let hosts = AssetHosts::default()
         .with(domain("b.example"), domain("files.b.example"))
         .with(domain("c.example"), domain("cdn.example"));
-    Proxy::new(hosts, Limits::default())
+    Proxy::new(hosts, &Limits::default())
 }
 
 /// A request that may be sent.

@@ -227,9 +227,9 @@ fn a_response_opens_for_its_request_alone() {
 
 #[test]
 fn p_251_a_relay_serves_its_own_clients_and_reaches_peers() {
-    let alice = UserUri::parse("mimi://b.example/u/bob").unwrap();
+    let bob = UserUri::parse("mimi://b.example/u/bob").unwrap();
     let phone = ClientUri::parse("mimi://b.example/d/bob/phone").unwrap();
-    let client = Peer::Client(phone.clone(), alice);
+    let client = Peer::Client(phone.clone(), bob);
     let peering = Peering::default()
         .with(domain("a.example"), Access::ALL)
         .with(domain("c.example"), Access::ALL.without(Endpoint::ProxyDownload));

@@ -133,13 +133,16 @@ fn q_107_d_64_the_request_is_a_get_with_a_fixed_set_of_headers() {
     );
 }
 
+/// A status and headers; the refusal of them, and what is answered.
+type Row<'a> = (u16, &'a [(&'a str, &'a [u8])], ProxyRefusal, u16);
+
 #[test]
 fn d_62_d_64_p_246_what_a_host_may_answer() {
     let answered = |status, headers: &[(&str, &[u8])]| asked().answered(NOW, status, headers);
     assert_eq!(answered(200, &[]).unwrap().announced(), None);
     let known = answered(200, &[("Content-Length", b"7"), ("content-encoding", b"Identity")]);
     assert_eq!(known.unwrap().announced(), Some(7));
-    let rows: &[(u16, &[(&str, &[u8])], ProxyRefusal, u16)] = &[
+    let rows: &[Row<'_>] = &[
         (301, &[("location", b"https://files.b.example/2")], ProxyRefusal::Redirected(301), 502),
         (302, &[("location", b"http://169.254.169.254/")], ProxyRefusal::Redirected(302), 502),
         (307, &[], ProxyRefusal::Redirected(307), 502),
@@ -189,7 +192,7 @@ fn d_63_a_body_is_bounded_in_octets_and_in_time() {
     let mut limits = Limits::default();
     limits.asset = 10;
     limits.asset_for = 1_000;
-    let proxy = Proxy::new(proxy().hosts().clone(), limits);
+    let proxy = Proxy::new(proxy().hosts().clone(), &limits);
     let asked = || {
         let fetch = proxy.open(&url("https://files.b.example/1")).unwrap();
         fetch.resolved(NOW, &[PUBLIC.parse().unwrap()]).unwrap()

@@ -51,17 +51,19 @@ fn ways(ways: &[DownloadType]) -> LocalRules {
     LocalRules { ways: ways.to_vec(), ..LocalRules::default() }
 }
 
+/// What the room allows, forbids, and has as its default; what the app allows; what is taken.
+type Row = (
+    &'static [DownloadType],
+    &'static [DownloadType],
+    DownloadType,
+    &'static [DownloadType],
+    Option<DownloadType>,
+);
+
 #[test]
 fn p_241_p_243_q_69_the_way_is_one_that_both_sides_allow() {
     use DownloadType::{Direct, HubProxy, Ohttp};
-    let rows: &[(
-        &[DownloadType],
-        &[DownloadType],
-        DownloadType,
-        &[DownloadType],
-        Option<DownloadType>,
-    )] = &[
-        // allowed, forbidden, default; the app's; what is taken
+    let rows: &[Row] = &[
         (&[], &[], HubProxy, &[HubProxy], Some(HubProxy)),
         (&[], &[], HubProxy, &[Ohttp, HubProxy], Some(HubProxy)),
         (&[], &[], Ohttp, &[HubProxy, Ohttp], Some(Ohttp)),

@@ -1,5 +1,10 @@
 //! What is stored of a room.
 
+use openmimi::{
+    machine::{Changes, Revision},
+    testing::Fate,
+};
+
 use super::*;
 
 #[test]
@@ -23,6 +28,56 @@ fn records_that_are_not_a_room_are_refused() {
             let mut cut = records.clone();
             cut.values.insert(key.clone(), value[..end].to_vec());
             assert!(load(&cut).is_err() || key.kind() == 7, "{key:?} cut at {end}");
+        }
+    }
+}
+
+/// A room comes into being in three ways; each is nothing before it is saved, and all of it after.
+#[test]
+fn a_founding_is_saved_whole_or_never_happened() {
+    let (bob, limits) = (client("bob", "1"), Limits::default());
+    let env = at(NOW);
+    let body = encoded(1, welcome(&[1]));
+    let owners = [bob.owns(1, None)].into();
+    let join = update(&external(4, 1));
+    let member = || [(bob.uri.clone(), bob.user.clone())];
+    let foundings: [&dyn Fn() -> (Room, Changes); 3] = [
+        &|| {
+            let founding = Room::found(limits.clone(), clubhouse(), member());
+            let changes = founding.changes().clone();
+            (founding.apply().0, changes)
+        },
+        &|| {
+            let (notice, limits) = (notice(&body), limits.clone());
+            let founding = Room::welcomed(limits, &env, &hub(), clubhouse(), &notice, &owners);
+            let founding = founding.unwrap();
+            let changes = founding.changes().clone();
+            (founding.apply().0, changes)
+        },
+        &|| {
+            let founding = Room::join(limits.clone(), &env, &bob.peer(), clubhouse(), &join);
+            let founding = founding.unwrap();
+            let changes = founding.changes().clone();
+            (founding.apply().0, changes)
+        },
+    ];
+    for founding in foundings {
+        let (live, changes) = founding();
+        assert_eq!((changes.base, changes.next), (Revision::NONE, live.revision()));
+        for (fate, landed) in [
+            (Fate::Fails, false),
+            (Fate::LostUnknown, false),
+            (Fate::LandsUnknown, true),
+            (Fate::Lands, true),
+        ] {
+            let mut store = MemoryStore::new();
+            store.set_fate(fate);
+            assert_eq!(store.save(ID, &changes).is_ok(), fate == Fate::Lands);
+            let stored = store.load(ID);
+            let restored = stored.map(|it| Room::restore(&it, limits.clone()).unwrap());
+            assert_eq!(restored.as_ref(), landed.then_some(&live), "{fate:?}");
+            // Of two foundings of one room the second is not saved.
+            assert_eq!(store.save(ID, &founding().1).is_err(), landed);
         }
     }
 }

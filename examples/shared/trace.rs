@@ -24,29 +24,42 @@ pub enum Line {
 }
 
 /// Everything that happened.
-#[derive(Clone, Debug, Default)]
-pub struct Trace(pub Vec<Line>);
+#[derive(Clone, Debug)]
+pub struct Trace {
+    pub lines: Vec<Line>,
+    /// Whether hops are left out for a while.
+    pub quiet: bool,
+    /// How wide the names of endpoints are.
+    column: usize,
+}
 
 impl Trace {
+    pub fn new(column: usize) -> Self {
+        Self { lines: Vec::new(), quiet: false, column }
+    }
+
     pub fn scene(&mut self, title: &str) {
-        self.0.push(Line::Scene(title.into()));
+        self.lines.push(Line::Scene(title.into()));
     }
 
     /// Something is sent; [`Trace::answered`] says what came of it.
     pub fn sent(&mut self, from: &str, to: &str, endpoint: &'static str, octets: usize) -> usize {
+        if self.quiet {
+            return usize::MAX;
+        }
         let (from, to) = (from.into(), to.into());
-        self.0.push(Line::Hop(Hop { from, to, endpoint, octets, outcome: "…".into() }));
-        self.0.len() - 1
+        self.lines.push(Line::Hop(Hop { from, to, endpoint, octets, outcome: "…".into() }));
+        self.lines.len() - 1
     }
 
     pub fn answered(&mut self, sent: usize, answer: String) {
-        if let Some(Line::Hop(hop)) = self.0.get_mut(sent) {
+        if let Some(Line::Hop(hop)) = self.lines.get_mut(sent) {
             hop.outcome = answer;
         }
     }
 
     pub fn note(&mut self, who: &str, text: impl Into<String>) {
-        self.0.push(Line::Note(who.into(), text.into()));
+        self.lines.push(Line::Note(who.into(), text.into()));
     }
 
     /// One line a hop.
@@ -56,14 +69,14 @@ impl Trace {
 
     /// The same, without the first lines.
     pub fn text_from(&self, first: usize) -> String {
-        let mut out = String::new();
-        for line in self.0.iter().skip(first) {
+        let (mut out, column) = (String::new(), self.column);
+        for line in self.lines.iter().skip(first) {
             let _ = match line {
                 Line::Scene(title) => writeln!(out, "\n{title}"),
                 Line::Hop(Hop { from, to, endpoint, octets, outcome }) => {
                     writeln!(
                         out,
-                        "  {from:>9} → {to:<9}  {endpoint:<13} {octets:>6} octets  {outcome}"
+                        "  {from:>9} → {to:<9}  {endpoint:<column$} {octets:>6} octets  {outcome}"
                     )
                 }
                 Line::Note(who, text) => writeln!(out, "  {who:>9}   {text}"),
@@ -78,7 +91,7 @@ impl Trace {
         for party in parties {
             let _ = writeln!(out, "    participant {party}");
         }
-        for line in &self.0 {
+        for line in &self.lines {
             let _ = match line {
                 Line::Scene(title) => {
                     let ends = format!(

@@ -3,9 +3,12 @@
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use openmimi::{
-    client::{self, Device, Event, EventId, JoinRequest, Keys, Lifetime, Outgoing, Refusal, Token},
+    client::{
+        self, Device, Endpoint, Event, EventId, JoinRequest, Keys, Lifetime, Outgoing, Refusal,
+        Token,
+    },
     codec::Wire,
-    content::{Body, Compose, Message, Salt},
+    content::{Body, Compose, Draft, Message, Salt},
     env::{Env, Limits, Peer, Timestamp},
     hub::Offer,
     machine::{Records, Step},
@@ -13,18 +16,30 @@ use openmimi::{
     room::Components,
     uri::{ClientUri, GroupUri, RoomUri, UserUri},
     wire::{
-        FanoutEvent, FanoutMessage, GroupInfoResponse, KeyMaterialResponse, SubmitMessageResponse,
-        UpdateRoomResponse,
+        FanoutEvent, FanoutMessage, GroupInfoResponse, SubmitMessageResponse, UpdateRoomResponse,
     },
 };
+use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
-use openmls_traits::{random::OpenMlsRand, types::Ciphersuite};
-
-use super::{
-    crash::{Disk, Halt, Plan},
-    server::{Endpoint, Reply},
-    world::{World, signing_key},
+use openmls_traits::{
+    random::OpenMlsRand,
+    types::{Ciphersuite, SignatureScheme},
 };
+
+use super::crash::{Disk, Halt, Plan};
+
+/// The time at which a story begins, the present: the MLS engine asks the system clock whether a leaf is valid.
+pub fn present() -> Timestamp {
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    Timestamp(u64::try_from(since.as_millis()).expect("before the year 584 million"))
+}
+
+/// A signing key and its public key.
+pub fn signing_key() -> (Vec<u8>, Box<SignatureKeyPair>) {
+    let key = SignatureKeyPair::new(SignatureScheme::ED25519).expect("randomness");
+    (key.public().to_vec(), Box::new(key))
+}
 
 pub const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
 
@@ -37,6 +52,8 @@ pub struct Phone {
     pub rooms: BTreeMap<RoomUri, client::Room>,
     /// What the app shows, by the event it came with: an event that comes again is shown once.
     pub read: BTreeMap<EventId, String>,
+    /// The messages themselves, as the app keeps them.
+    pub inbox: BTreeMap<EventId, client::Message>,
     crypto: Rc<RustCrypto>,
     keys: Keys,
     signature_key: Vec<u8>,
@@ -77,6 +94,7 @@ impl Phone {
             online: true,
             rooms: BTreeMap::new(),
             read: BTreeMap::new(),
+            inbox: BTreeMap::new(),
             crypto: Rc::clone(crypto),
             keys,
             signature_key,
@@ -91,13 +109,13 @@ impl Phone {
         Peer::Client(self.client.clone(), self.user.clone())
     }
 
-    fn token(&mut self) -> Token {
+    pub fn token(&mut self) -> Token {
         self.tokens += 1;
         Token(self.tokens)
     }
 
     /// What is to be sent in a room.
-    fn outgoing(&self, room: &RoomUri) -> Vec<Outgoing> {
+    pub fn outgoing(&self, room: &RoomUri) -> Vec<Outgoing> {
         self.rooms.get(room).map(|machine| machine.outbox().collect()).unwrap_or_default()
     }
 
@@ -216,8 +234,34 @@ impl Phone {
         }
     }
 
+    /// What asks for a user's KeyPackages, to add it to a room.
+    pub fn key_material_request(
+        &self,
+        now: Timestamp,
+        room: &RoomUri,
+        target: &UserUri,
+    ) -> Vec<u8> {
+        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
+        let request = self.device.request_key_material(&env, target, room, SUITE);
+        request.expect("the key is at hand").encode()
+    }
+
+    /// What asks a hub for the GroupInfo of a room.
+    pub fn join_request(
+        &mut self,
+        now: Timestamp,
+        room: &RoomUri,
+        code: Option<&str>,
+    ) -> JoinRequest {
+        let token = self.token();
+        let env = Env { now, crypto: &*self.crypto, keys: &self.keys };
+        let code = code.map(|code| code.as_bytes().to_vec());
+        let request = self.device.join_request(&env, token, room, SUITE, code);
+        request.expect("the key is at hand")
+    }
+
     /// Joins from outside with the hub's answer.
-    fn join_external(
+    pub fn join_external(
         &mut self,
         now: Timestamp,
         request: &JoinRequest,
@@ -244,8 +288,54 @@ impl Phone {
         self.entered(now, &room, &group, machine);
     }
 
+    /// Something the user does in a room, which the room itself may refuse.
+    pub fn act<R>(
+        &mut self,
+        now: Timestamp,
+        room: &RoomUri,
+        call: impl for<'a> Fn(
+            &'a mut client::Room,
+            &Env<'_, RustCrypto, Keys>,
+            Token,
+        ) -> Result<Step<'a, client::Room, R>, Refusal>,
+    ) -> Result<R, String> {
+        let token = self.token();
+        self.room_step(now, room, |machine, env| call(machine, env, token))
+            .map_err(|refusal| format!("{}: {refusal}", self.name))
+    }
+
+    /// Sends what the user has written.
+    pub fn send(
+        &mut self,
+        now: Timestamp,
+        room: &RoomUri,
+        write: impl FnOnce(Compose<'static>) -> Draft<'static>,
+    ) -> Result<(), String> {
+        let salt = Salt(self.crypto.random_array().expect("randomness"));
+        let compose = Compose::new(self.user.as_str().to_owned(), room.as_str().to_owned());
+        let content = write(compose).encode(salt).expect("a short message");
+        self.act(now, room, |machine, env, token| machine.send(env, token, &content)).map(|_| ())
+    }
+
+    /// The hub has answered something out of the outbox.
+    pub fn answered(&mut self, now: Timestamp, room: &RoomUri, sent: &Outgoing, answer: &[u8]) {
+        let id = sent.id;
+        let taken = match sent.endpoint {
+            Endpoint::Update => {
+                let response = UpdateRoomResponse::decode(answer).expect("the hub's octets");
+                self.room_step(now, room, |machine, env| machine.answer_update(env, id, &response))
+            }
+            Endpoint::SubmitMessage => {
+                let response = SubmitMessageResponse::decode(answer).expect("the hub's octets");
+                self.room_step(now, room, |machine, env| machine.answer_submit(env, id, &response))
+            }
+        };
+        taken.expect("an answer is always taken");
+        self.read_events(now, room);
+    }
+
     /// Takes one event from its provider.
-    fn receive(&mut self, now: Timestamp, room: &RoomUri, body: &[u8]) {
+    pub fn receive(&mut self, now: Timestamp, room: &RoomUri, body: &[u8]) {
         let message = FanoutMessage::decode(body).expect("the hub's octets");
         if self.rooms.contains_key(room) {
             // What it cannot use it drops: a Welcome for another device, a message of an epoch it was not in.
@@ -264,6 +354,9 @@ impl Phone {
         for (id, event) in &events {
             if let Some(line) = shown(event) {
                 self.read.insert(*id, line);
+            }
+            if let Event::Message(message) = event {
+                self.inbox.insert(*id, message.as_ref().clone());
             }
         }
         let ids: Vec<EventId> = events.iter().map(|(id, _)| *id).collect();
@@ -286,7 +379,8 @@ fn shown(event: &Event) -> Option<String> {
             let content = Message::decode(&message.content).expect("the room has checked it");
             let text = match content.body().body() {
                 Body::Single(single) => String::from_utf8_lossy(single.content()).into_owned(),
-                Body::Null | Body::External(_) | Body::Multi(_) => "(no text)".into(),
+                Body::External(file) => format!("({})", file.filename()),
+                Body::Null | Body::Multi(_) => "(no text)".into(),
             };
             Some(format!("{}: {text} [{:?}]", message.sender.name(), message.franking))
         }
@@ -300,168 +394,6 @@ fn shown(event: &Event) -> Option<String> {
         | Event::Forbidden { .. }
         | Event::Omitted { .. }
         | Event::Status { .. } => None,
-    }
-}
-
-/// What the story has people do.
-impl World {
-    /// A phone of somebody who has an account.
-    pub fn phone(&mut self, name: &str, user: &str, client: &str) -> usize {
-        let mut phone = Phone::new(name, user, client, &self.crypto, &self.plan);
-        let now = self.now;
-        let (domain, peer) = (phone.user.domain(), phone.peer());
-        let key_packages = phone.make_key_packages(now, 5);
-        while self
-            .server(&domain)
-            .publish(now, &peer, &key_packages)
-            .is_none_or(|reply| reply.status != 201)
-        {}
-        phone.published(now);
-        self.phones.push(phone);
-        self.phones.len() - 1
-    }
-
-    /// Something a phone does in a room, which may be refused by the phone itself.
-    pub fn act<R>(
-        &mut self,
-        phone: usize,
-        room: &RoomUri,
-        call: impl for<'a> Fn(
-            &'a mut client::Room,
-            &Env<'_, RustCrypto, Keys>,
-            Token,
-        ) -> Result<Step<'a, client::Room, R>, Refusal>,
-    ) -> Result<R, String> {
-        let now = self.now;
-        let phone = &mut self.phones[phone];
-        let token = phone.token();
-        phone
-            .room_step(now, room, |machine, env| call(machine, env, token))
-            .map_err(|refusal| format!("{}: {refusal}", phone.name))
-    }
-
-    /// Sends a text.
-    pub fn say(&mut self, phone: usize, room: &RoomUri, text: &str) -> Result<(), String> {
-        let sender = &self.phones[phone];
-        let salt = Salt(self.crypto.random_array().expect("randomness"));
-        let compose = Compose::new(sender.user.as_str().to_owned(), room.as_str().to_owned());
-        let content = compose.text(text.to_owned()).encode(salt).expect("a short text");
-        self.act(phone, room, |machine, env, token| machine.send(env, token, &content)).map(|_| ())
-    }
-
-    /// Asks for a user's KeyPackages through the room's hub.
-    pub fn key_material(
-        &mut self,
-        phone: usize,
-        room: &RoomUri,
-        target: &UserUri,
-    ) -> Result<KeyMaterialResponse, String> {
-        let now = self.now;
-        let asker = &self.phones[phone];
-        let env = Env { now, crypto: &*asker.crypto, keys: &asker.keys };
-        let request = asker
-            .device
-            .request_key_material(&env, target, room, SUITE)
-            .expect("the key is at hand")
-            .encode();
-        let endpoint = Endpoint::KeyMaterial(target.clone());
-        let reply = self.ask_until_answered(phone, &endpoint, &request);
-        KeyMaterialResponse::decode(&reply.body)
-            .map_err(|error| format!("{}: {error}", reply.status))
-    }
-
-    /// Asks the hub for what an external commit needs.
-    pub fn group_info(&mut self, phone: usize, room: &RoomUri) -> (JoinRequest, GroupInfoResponse) {
-        let now = self.now;
-        let asker = &mut self.phones[phone];
-        let token = asker.token();
-        let env = Env { now, crypto: &*asker.crypto, keys: &asker.keys };
-        let request =
-            JoinRequest::new(&env, token, &asker.user, &asker.signature_key, room, SUITE, None)
-                .expect("the key is at hand");
-        let body = request.request().encode();
-        let reply = self.ask_until_answered(phone, &Endpoint::GroupInfo(room.clone()), &body);
-        (request, GroupInfoResponse::decode(&reply.body).expect("the hub's octets"))
-    }
-
-    /// Joins from outside.
-    pub fn join_external(
-        &mut self,
-        phone: usize,
-        request: &JoinRequest,
-        response: &GroupInfoResponse,
-    ) {
-        let now = self.now;
-        self.phones[phone].join_external(now, request, response);
-    }
-
-    /// Asks again, the same octets, until there is an answer.
-    fn ask_until_answered(&mut self, phone: usize, endpoint: &Endpoint, body: &[u8]) -> Reply {
-        let asker = &self.phones[phone];
-        let (client, user, name) = (asker.client.clone(), asker.user.clone(), asker.name.clone());
-        loop {
-            if let Some(reply) = self.ask(&client, &user, &name, endpoint, body) {
-                return reply;
-            }
-        }
-    }
-
-    /// Sends what a phone has to send. Says whether that changed anything.
-    pub fn send_outbox(&mut self, phone: usize) -> bool {
-        let rooms: Vec<RoomUri> = self.phones[phone].rooms.keys().cloned().collect();
-        let mut busy = false;
-        for room in rooms {
-            let outgoing = self.phones[phone].outgoing(&room);
-            for sent in &outgoing {
-                self.send(phone, &room, sent);
-            }
-            busy |= self.phones[phone].outgoing(&room) != outgoing;
-        }
-        busy
-    }
-
-    fn send(&mut self, phone: usize, room: &RoomUri, outgoing: &Outgoing) {
-        let endpoint = match outgoing.endpoint {
-            client::Endpoint::Update => Endpoint::Update(room.clone()),
-            client::Endpoint::SubmitMessage => Endpoint::SubmitMessage(room.clone()),
-        };
-        let reply = self.ask_until_answered(phone, &endpoint, &outgoing.body);
-        let (now, id) = (self.now, outgoing.id);
-        let sender = &mut self.phones[phone];
-        let taken = match outgoing.endpoint {
-            client::Endpoint::Update => {
-                let response = UpdateRoomResponse::decode(&reply.body).expect("the hub's octets");
-                sender
-                    .room_step(now, room, |machine, env| machine.answer_update(env, id, &response))
-            }
-            client::Endpoint::SubmitMessage => {
-                let response =
-                    SubmitMessageResponse::decode(&reply.body).expect("the hub's octets");
-                sender
-                    .room_step(now, room, |machine, env| machine.answer_submit(env, id, &response))
-            }
-        };
-        taken.expect("an answer is always taken");
-        sender.read_events(now, room);
-    }
-
-    /// Takes what a phone's provider has for it. Says whether there was anything.
-    pub fn receive_all(&mut self, phone: usize) -> bool {
-        let now = self.now;
-        if !self.phones[phone].online {
-            return false;
-        }
-        let (client, domain) =
-            (self.phones[phone].client.clone(), self.phones[phone].user.domain());
-        let deliveries = self.server(&domain).deliveries(&client);
-        for (room, event, body) in &deliveries {
-            self.phones[phone].receive(now, room, body);
-            self.server(&domain).delivered(room, &client, *event);
-            if !self.phones[phone].rooms.contains_key(room) {
-                self.server(&domain).client_left(room, &client);
-            }
-        }
-        !deliveries.is_empty()
     }
 }
 

@@ -1,0 +1,337 @@
+//! What can happen in a world, as plain data: any list of steps means something, so that shrinking is leaving out.
+
+use super::choices::Choices;
+
+/// Something that somebody does, or that happens to somebody. Numbers choose among what there is at that moment,
+/// modulo its count; where there is nothing to choose, nothing happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transition {
+    /// A device creates a room, at its own provider, of one of the presets.
+    Create {
+        /// Which device.
+        device: u8,
+        /// Which preset.
+        preset: u8,
+    },
+    /// A member adds a user, or the clients that a participant has beside those in the room.
+    Add {
+        /// Which member.
+        by: u8,
+        /// Whom.
+        user: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member removes a user.
+    Remove {
+        /// Which member.
+        by: u8,
+        /// Whom.
+        user: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member gives a user another role; among them are that of banned users, and for those any other.
+    SetRole {
+        /// Which member.
+        by: u8,
+        /// Whom.
+        user: u8,
+        /// In which room.
+        room: u8,
+        /// Which role.
+        role: u8,
+    },
+    /// A member changes the name of the room.
+    Rename {
+        /// Which member.
+        by: u8,
+        /// Which room.
+        room: u8,
+    },
+    /// A member takes new keys.
+    Refresh {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member commits what waits, or takes new keys.
+    Commit {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member proposes what somebody else is to commit.
+    Propose {
+        /// Which member.
+        by: u8,
+        /// About whom.
+        user: u8,
+        /// In which room.
+        room: u8,
+        /// What: removal, ban, another role, another name.
+        what: u8,
+    },
+    /// A member removes a client of somebody, who stays.
+    RemoveClient {
+        /// Which member.
+        by: u8,
+        /// Whose client.
+        device: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member leaves, with all its user's clients.
+    Leave {
+        /// Which member.
+        by: u8,
+        /// Which room.
+        room: u8,
+    },
+    /// A device joins from outside: a further client of a participant, or anybody if the room is open.
+    Join {
+        /// Which device.
+        device: u8,
+        /// Which room.
+        room: u8,
+    },
+    /// A member says something.
+    Send {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member reacts to the newest message that it has read.
+    React {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member edits its own newest message.
+    Edit {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// The hub removes a user, bans it, or removes one of its clients.
+    HubProposes {
+        /// In which room.
+        room: u8,
+        /// Whom.
+        user: u8,
+        /// Which of them.
+        what: u8,
+    },
+    /// A member reports the newest message that it has read to the hub.
+    Report {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member has the hub destroy the room.
+    Destroy {
+        /// Which member.
+        by: u8,
+        /// Which room.
+        room: u8,
+    },
+    /// A user gets a further device.
+    NewDevice {
+        /// Which user.
+        user: u8,
+    },
+    /// A device loses all it has saved but its signing key.
+    Wipe {
+        /// Which device.
+        device: u8,
+    },
+    /// A device publishes KeyPackages.
+    Publish {
+        /// Which device.
+        device: u8,
+        /// How many.
+        count: u8,
+    },
+    /// Somebody claims KeyPackages of a user until none is left, and uses none.
+    Exhaust {
+        /// Whose.
+        user: u8,
+    },
+    /// A user says whether another one may add it.
+    Consent {
+        /// Who says it.
+        user: u8,
+        /// Of whom.
+        requester: u8,
+        /// What.
+        given: bool,
+    },
+    /// A device is switched off or on.
+    Power {
+        /// Which device.
+        device: u8,
+        /// Which of the two.
+        on: bool,
+    },
+    /// A provider's process, or a device, dies and starts again.
+    Crash {
+        /// Which node: first come the providers, then the devices.
+        node: u8,
+    },
+    /// A provider drops its machines from memory.
+    Evict {
+        /// Which provider.
+        provider: u8,
+    },
+    /// A second process of a provider wakes up, with the machines as they were when it last looked.
+    Twin {
+        /// Which provider.
+        provider: u8,
+    },
+    /// Two providers cannot reach each other any more.
+    Partition {
+        /// One.
+        one: u8,
+        /// The other.
+        other: u8,
+    },
+    /// All can reach each other again.
+    Heal,
+    /// A clock jumps.
+    Skew {
+        /// Whose.
+        node: u8,
+        /// By so many seconds ahead of the others, less 128.
+        seconds: u8,
+    },
+    /// Time passes.
+    Wait {
+        /// So many seconds.
+        seconds: u16,
+    },
+    /// Time passes without faults until nothing is outstanding.
+    Settle,
+    /// Somebody does what nobody may do.
+    Attack {
+        /// What.
+        attack: u8,
+        /// In which room.
+        room: u8,
+        /// Who.
+        by: u8,
+    },
+}
+
+impl Transition {
+    /// A word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Add { .. } => "add",
+            Self::Remove { .. } => "remove",
+            Self::SetRole { .. } => "set role",
+            Self::Rename { .. } => "rename",
+            Self::Refresh { .. } => "refresh",
+            Self::Commit { .. } => "commit",
+            Self::Propose { .. } => "propose",
+            Self::RemoveClient { .. } => "remove client",
+            Self::Leave { .. } => "leave",
+            Self::Join { .. } => "join",
+            Self::Send { .. } => "send",
+            Self::React { .. } => "react",
+            Self::Edit { .. } => "edit",
+            Self::HubProposes { .. } => "hub proposes",
+            Self::Report { .. } => "report",
+            Self::Destroy { .. } => "destroy",
+            Self::NewDevice { .. } => "new device",
+            Self::Wipe { .. } => "wipe",
+            Self::Publish { .. } => "publish",
+            Self::Exhaust { .. } => "exhaust",
+            Self::Consent { .. } => "consent",
+            Self::Power { .. } => "power",
+            Self::Crash { .. } => "crash",
+            Self::Evict { .. } => "evict",
+            Self::Twin { .. } => "twin",
+            Self::Partition { .. } => "partition",
+            Self::Heal => "heal",
+            Self::Skew { .. } => "skew",
+            Self::Wait { .. } => "wait",
+            Self::Settle => "settle",
+            Self::Attack { .. } => "attack",
+        }
+    }
+
+    /// One of them, the frequent ones more often.
+    pub fn choose(from: &mut impl Choices) -> Self {
+        let kind = from.below(100);
+        let mut next = || u8::try_from(from.below(256)).unwrap_or(0);
+        match kind {
+            0..=25 => Self::Send { by: next(), room: next() },
+            26..=28 => Self::React { by: next(), room: next() },
+            29 => Self::Edit { by: next(), room: next() },
+            30..=38 => Self::Add { by: next(), user: next(), room: next() },
+            39..=41 => Self::Remove { by: next(), user: next(), room: next() },
+            42..=45 => Self::SetRole { by: next(), user: next(), room: next(), role: next() },
+            46..=48 => Self::Rename { by: next(), room: next() },
+            49..=51 => Self::Refresh { by: next(), room: next() },
+            52..=54 => Self::Commit { by: next(), room: next() },
+            55..=58 => Self::Propose { by: next(), user: next(), room: next(), what: next() },
+            59..=60 => Self::RemoveClient { by: next(), device: next(), room: next() },
+            61..=62 => Self::Leave { by: next(), room: next() },
+            63..=68 => Self::Join { device: next(), room: next() },
+            69..=70 => Self::HubProposes { room: next(), user: next(), what: next() },
+            71 => Self::Create { device: next(), preset: next() },
+            72 => Self::NewDevice { user: next() },
+            73 => Self::Wipe { device: next() },
+            74..=75 => Self::Publish { device: next(), count: next() },
+            76 => Self::Exhaust { user: next() },
+            77 => Self::Consent { user: next(), requester: next(), given: next() >= 64 },
+            78..=79 => Self::Power { device: next(), on: false },
+            80..=81 => Self::Power { device: next(), on: true },
+            82..=83 => Self::Crash { node: next() },
+            84 => Self::Evict { provider: next() },
+            85..=86 => Self::Twin { provider: next() },
+            87 => Self::Partition { one: next(), other: next() },
+            88 => Self::Heal,
+            89 => Self::Skew { node: next(), seconds: next() },
+            90..=92 => Self::Wait { seconds: u16::from(next()) * u16::from(next() % 16) },
+            93 => Self::Settle,
+            94 => match next() % 4 {
+                0 => Self::Destroy { by: next(), room: next() },
+                _ => Self::Report { by: next(), room: next() },
+            },
+            _ => Self::Attack { attack: next(), room: next(), by: next() },
+        }
+    }
+}
+
+/// One step: something happens, and then, or meanwhile, things go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What happens.
+    pub transition: Transition,
+    /// Decides what goes wrong, who gets to work, and whatever else is left to chance; 0: nothing goes wrong, and all
+    /// get to work. It stays with the step: to leave other steps out changes nothing about it.
+    pub luck: u64,
+}
+
+impl Step {
+    /// A step out of choices.
+    pub fn choose(from: &mut impl Choices) -> Self {
+        Self { transition: Transition::choose(from), luck: from.next() }
+    }
+}
+
+/// The steps that a seed stands for.
+#[must_use]
+pub fn steps(seed: u64, count: usize) -> Vec<Step> {
+    let mut from = super::choices::Seed(seed);
+    (0..count).map(|_| Step::choose(&mut from)).collect()
+}

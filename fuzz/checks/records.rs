@@ -105,7 +105,6 @@ fn live() -> [Records; 5] {
     let step = device.make_key_packages(&env, client::Token(1), 2, SUITE, lifetime).unwrap();
     save(&mut store, b"device", step);
     let offer = &world.hub.offer;
-    let lifetime = client::Lifetime { not_before: from, not_after: until };
     let founding =
         client::Room::create(&env, offer, &public, lifetime, Components::new(), &limits).unwrap();
     store.save(b"client", founding.changes()).unwrap();

@@ -21,26 +21,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{
-    GroupInfoRefusal, Keys, Refusal, Room, UpdateRefusal, draft::Draft, proposed::Who,
-    record::Record, room::Change,
-};
+use super::{Keys, Refusal, Room, draft::Draft, record::Record, room::Change};
 use crate::{
-    delivery::{Committer, OpenCommit},
     env::{Crypto, Env, Timestamp},
     error::Misuse,
     machine::Step,
     policy::{
-        self, Claims, Denied, RoleIndex,
+        self, Denied, RoleIndex,
         components::{JoinLinkPolicy, JoinLinks},
         rules,
     },
     room::{ComponentId, RoomState},
-    uri::UserUri,
 };
 
 /// The longest code that is kept, in octets. A link with a UUID takes a tenth of it.
-const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 1024;
 
 /// Octets of randomness in a code made here: too many to guess.
 const RANDOM: usize = 16;
@@ -151,17 +146,6 @@ pub enum CodeRefusal {
     /// The cryptography provider failed.
     #[error(transparent)]
     Misuse(#[from] Misuse),
-}
-
-/// How somebody may come in who asks for the GroupInfo.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WayIn {
-    /// Without a code.
-    Free,
-    /// With the code of this name.
-    Code(Vec<u8>),
-    /// With this code, if it is one: the room does not know it.
-    Unknown(Vec<u8>),
 }
 
 impl JoiningCode {
@@ -316,92 +300,6 @@ impl Room {
         self.codes.iter().map(|(_, code)| code)
     }
 
-    /// How a user may come in, given its joining code (P-023, P-183).
-    pub(super) fn way_in(
-        &self,
-        user: &UserUri,
-        code: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<WayIn, GroupInfoRefusal> {
-        let room = self.effective();
-        let may = |code| policy::may_be_given_group_info(room, user, Claims::BASIC, code);
-        let free = may(false);
-        // Whoever is listed comes in by its role, and needs no code.
-        let code = code.filter(|_| room.role(user) == RoleIndex::NONE && may(true));
-        match code.map(|code| (code, self.good_code(code, user, now))) {
-            Some((_, Ok(name))) => Ok(WayIn::Code(name)),
-            Some(_) | None if free => Ok(WayIn::Free),
-            Some((code, Err(CodeFault::Unknown))) if code.len() <= LONGEST => {
-                Ok(WayIn::Unknown(code.to_vec()))
-            }
-            Some((_, Err(fault))) => Err(GroupInfoRefusal::Code(fault)),
-            None => Err(GroupInfoRefusal::NotAuthorized),
-        }
-    }
-
-    /// The name of a code that a user may join with now: the code itself, or the link that ends in it.
-    pub(super) fn good_code(
-        &self,
-        code: &[u8],
-        user: &UserUri,
-        now: Timestamp,
-    ) -> Result<Vec<u8>, CodeFault> {
-        let name = name(JoinLinks::code_of(code));
-        match self.code_gives(&name, user, now) {
-            // Whoever sends a link whole means its code; no other code has a slash cut off.
-            Err(CodeFault::Unknown) if JoinLinks::code_of(code) != code => {
-                let whole = self::name(code);
-                self.code_gives(&whole, user, now).map(|_| whole)
-            }
-            given => given.map(|_| name),
-        }
-    }
-
-    /// The role that a code gives a user now.
-    pub(super) fn code_gives(
-        &self,
-        name: &[u8],
-        user: &UserUri,
-        now: Timestamp,
-    ) -> Result<RoleIndex, CodeFault> {
-        let code = self.codes.find(name, now).ok_or(CodeFault::Unknown)?;
-        self.standing(name, code, user, now)
-    }
-
-    fn standing(
-        &self,
-        name: &[u8],
-        code: &JoiningCode,
-        user: &UserUri,
-        now: Timestamp,
-    ) -> Result<RoleIndex, CodeFault> {
-        let room = self.effective();
-        if code.source == CodeSource::Link
-            && !links(room).iter().any(|it| JoinLinks::code_of(it) == code.code)
-        {
-            return Err(CodeFault::Unknown);
-        }
-        code.fault(now).map_or(Ok(()), Err)?;
-        let role = code.role.or_else(|| rules::join_code_role(room.roles()));
-        let role = role.filter(|role| rules::use_join_code(room.roles(), *role).is_ok());
-        let role = role.ok_or(CodeFault::Role)?;
-        if let Some(uses) = code.uses {
-            let bound: BTreeSet<&UserUri> = self
-                .joiners
-                .iter()
-                .filter(|(key, it)| {
-                    it.code.as_deref() == Some(name) && self.joiners.find(key, now).is_some()
-                })
-                .map(|(_, it)| &it.user)
-                .filter(|it| *it != user)
-                .collect();
-            if bound.len() as u64 + u64::from(code.used) >= u64::from(uses) {
-                return Err(CodeFault::Bound);
-            }
-        }
-        Ok(role)
-    }
-
     /// Makes room for new codes by forgetting those that have come to their end, least lasting first.
     ///
     /// # Errors
@@ -421,32 +319,6 @@ impl Room {
         }
         gone.into_iter().for_each(|name| draft.forget_code(name.clone()));
         Ok(())
-    }
-
-    /// Judges a commit: without the joining code that its maker was given the GroupInfo for, and if that is not enough,
-    /// with it. Gives the code that has to be used.
-    pub(super) fn judge_commit_with_code<C: Crypto>(
-        &self,
-        env: &Env<'_, C, Keys>,
-        open: &OpenCommit,
-        committer: &Who,
-        view: policy::View<'_>,
-    ) -> Result<(policy::Verdict, Option<Vec<u8>>), UpdateRefusal> {
-        let without = self.judge_commit(open, committer, view, policy::JoinCode::None);
-        let (Committer::Joiner { node, .. }, Who::Joiner(user)) = (open.committer(), committer)
-        else {
-            return without.map(|verdict| (verdict, None));
-        };
-        let bound = self.joiners.find(&node.signature_key, env.now).and_then(|it| it.code.clone());
-        match (without, bound) {
-            (Err(UpdateRefusal::Denied { .. }), Some(code)) => {
-                let role = self.code_gives(&code, user, env.now).map_err(UpdateRefusal::Code)?;
-                let code_gives = policy::JoinCode::Gives(role);
-                let verdict = self.judge_commit(open, committer, view, code_gives)?;
-                Ok((verdict, Some(code)))
-            }
-            (without, _) => without.map(|verdict| (verdict, None)),
-        }
     }
 }
 

@@ -5,10 +5,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     GroupInfoRefusal, JoinAttempt, Keys, Refusal, Room,
-    codes::WayIn,
     draft::Draft,
     expiring::{Asked, Joiner},
     floods::Door,
+    joining::WayIn,
     proposed,
     record::Record,
     room::Change,

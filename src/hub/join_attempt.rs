@@ -1,10 +1,8 @@
 //! A joining code that the room does not know: a question for the hub's operator.
 
 use super::{
-    CodeFault, CodeRefusal, CodeTerms, GroupInfoRefusal, Keys, Refusal, Room,
-    codes::{self, WayIn},
-    draft::Draft,
-    expiring::Joiner,
+    CodeFault, CodeRefusal, CodeTerms, GroupInfoRefusal, Keys, Refusal, Room, codes, draft::Draft,
+    expiring::Joiner, joining::WayIn,
 };
 use crate::{
     env::{Crypto, Env, Peer},

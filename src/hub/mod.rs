@@ -57,6 +57,7 @@ mod floods;
 mod follow_up;
 mod group_info;
 mod join_attempt;
+mod joining;
 mod keys;
 mod keys_claimed;
 mod log;

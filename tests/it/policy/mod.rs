@@ -6,6 +6,7 @@ mod fuzzed;
 mod property;
 mod say;
 mod scenario;
+mod setting;
 
 /// Every scenario gives the verdicts that are written below its lines. `UPDATE_GOLDEN=1` writes them anew.
 #[test]

@@ -201,8 +201,8 @@ impl Story {
 
     /// The newest message of somebody that a device has.
     pub fn message(&self, phone: usize, sender: &str) -> Result<Message, Broken> {
-        let inbox = self.world.phones[phone].inbox.values();
-        let found = inbox.filter(|message| message.sender.as_str() == sender).next_back();
+        let mut inbox = self.world.phones[phone].inbox.values();
+        let found = inbox.rfind(|message| message.sender.as_str() == sender);
         found.cloned().ok_or_else(|| format!("no message of {sender}"))
     }
 

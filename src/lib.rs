@@ -59,7 +59,7 @@
 //! | --- | --- |
 //! | `http` | requests and responses as values of the `http` crate: directory, headers, status codes |
 //! | `ohttp` | downloads by Oblivious HTTP; draws randomness from the operating system |
-//! | `testing` | an in-memory store that can fail, and the conformance suite that a real store has to pass |
+//! | `testing` | an in-memory store that can fail, the conformance suite that a real store has to pass, and simulated worlds |
 //! | `js` | clock and randomness of a JavaScript host for openmls on `wasm32-unknown-unknown` |
 
 pub mod client;

@@ -9,7 +9,7 @@
 //!
 //! PRESET is one of `cooperative`, `strict`, `moderated`, `multi-organization`, `direct-message`, `announcement`.
 //! The format of files is documented in `openmimi::policy::file`, that of questions and answers in
-//! `openmimi::policy::question`.
+//! `openmimi::policy::question`; README.md beside this file has both in short. They are stable interfaces.
 
 mod html;
 

@@ -127,7 +127,7 @@ fn play_all(options: &Options, crypto: &Arc<RustCrypto>) -> Run {
                 println!("{violation}");
                 stop.store(true, Ordering::Relaxed);
             }
-            if run.worlds % 10 == 0 {
+            if run.worlds.is_multiple_of(10) {
                 println!("{}", summary::progress(&run));
             }
             if broken || !before {

@@ -91,9 +91,10 @@ impl Stage {
         let mut push = |endpoint, peer: Peer, body| requests.push(Request { endpoint, peer, body });
 
         // Another client of Bob's asks for the group, and enters it.
+        let given = world.hub.group_info(&tablet).unwrap();
+        world.tick();
         let (asked, _) = world.hub.group_info_request(&tablet);
         push(Endpoint::GroupInfo, tablet.peer(), asked.encode());
-        let given = world.hub.group_info(&tablet).unwrap();
         push(Endpoint::Update, tablet.peer(), tablet.enter(&given, None).body());
 
         let said = world.client("bob@b.example").say(b"hello", Some(&[7; 32]));

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod records;
 pub mod timeline;
 pub mod wire;
+pub mod world;
 
 /// One of the checks of a target.
 pub type Check = fn(&[u8]);

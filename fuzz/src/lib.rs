@@ -5,4 +5,4 @@ mod checks;
 #[path = "../../tests/it/kit/mod.rs"]
 mod kit;
 
-pub use checks::{content, http, hub, records, timeline, wire};
+pub use checks::{content, http, hub, records, timeline, wire, world};

@@ -119,6 +119,22 @@ impl Draft {
         self.event(Event::Accepted { token: entry.token, timestamp, frank });
     }
 
+    /// The external commit that the client came with will not be: it is outside again, and may ask once more.
+    pub(super) fn keep_out(&mut self, reason: Failure) {
+        let joins: Vec<_> = self
+            .state
+            .outbox
+            .iter()
+            .filter(|(_, entry)| entry.wish == Wish::Join)
+            .map(|(id, entry)| (id, entry.token))
+            .collect();
+        self.state.head.standing = Standing::Gone;
+        for (id, token) in joins {
+            self.settle(id);
+            self.event(Event::Failed { token, reason });
+        }
+    }
+
     /// The group is split: nothing is sent any more.
     pub(super) fn fork(&mut self, epoch: u64, evidence: Evidence) -> Received {
         self.leave(Event::Forked { epoch, evidence });

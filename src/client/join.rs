@@ -154,9 +154,10 @@ impl Room {
         tree: Option<&RatchetTree>,
     ) -> Result<Step<'_, Self, ()>, Refusal> {
         let head = &self.state.head;
-        let is_split = match head.standing {
-            Standing::Member | Standing::Joining | Standing::Gone => false,
-            Standing::Forked => true,
+        // Only as a member it knows which epochs the room has had.
+        let seen = match head.standing {
+            Standing::Member => self.epoch(),
+            Standing::Joining | Standing::Gone | Standing::Forked => 0,
             Standing::Leaving(_) => return Err(Refusal::Closed),
         };
         if request.room != head.room || request.user != head.user {
@@ -167,7 +168,7 @@ impl Room {
             return Err(Impostor::Group.into());
         }
         let epoch = answer.given.group_info.to_openmls().group_context().epoch().as_u64();
-        if !is_split && head.standing != Standing::Joining && epoch < self.epoch() {
+        if epoch < seen {
             return Err(Impostor::Stale.into());
         }
         let entered = enter(env, request, &answer, RoleIndex::NONE, tree, &self.limits)?;

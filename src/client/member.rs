@@ -23,21 +23,13 @@ use openmls::{
     extensions::Extensions,
     framing::{MlsMessageOut, ProcessedMessage, ProtocolMessage, SafeAadItem},
     group::{
-        AppDataDictionaryUpdater, AppDataUpdates, CommitBuilder, CommitMessageBundle, GroupContext,
-        GroupId, LoadedPsks, MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupCreateConfig,
-        MlsGroupJoinConfig, Propose, QueuedProposal, StagedCommit, StagedWelcome,
-        UnresolvedAppDataCommit,
+        AppDataDictionaryUpdater, AppDataUpdates, CommitMessageBundle, GroupContext, GroupId,
+        MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
+        QueuedProposal, StagedCommit, StagedWelcome, UnresolvedAppDataCommit,
     },
-    key_packages::{KeyPackage, KeyPackageBundle},
-    messages::{
-        Welcome,
-        group_info::VerifiableGroupInfo,
-        proposals::{AppDataUpdateProposal, Proposal, ProposalOrRefType},
-    },
-    prelude::{
-        LeafNodeIndex, ProcessMessageError, PublicMessageIn, RatchetTreeIn,
-        SenderRatchetConfiguration,
-    },
+    key_packages::KeyPackageBundle,
+    messages::{Welcome, group_info::VerifiableGroupInfo, proposals::AppDataUpdateProposal},
+    prelude::{ProcessMessageError, PublicMessageIn, RatchetTreeIn, SenderRatchetConfiguration},
 };
 use openmls_traits::{OpenMlsProvider, storage::StorageProvider, types::Ciphersuite};
 use thiserror::Error;
@@ -56,6 +48,11 @@ use crate::{
     machine::{Key, Records},
     wire::PrivateMessage,
 };
+
+mod make;
+
+pub(super) use make::Plan;
+use make::fold_into;
 
 /// Why the engine did not do it. Nothing was changed.
 #[derive(Debug, Error)]
@@ -128,21 +125,6 @@ impl Tuning {
 
 /// How many messages of one sender may be overtaken by a later one and still be read.
 const OUT_OF_ORDER: u32 = 32;
-
-/// What an own commit consists of.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    /// Pending proposals to cover, in the order to put them.
-    pub(super) pending: Vec<QueuedProposal>,
-    /// KeyPackages to add.
-    pub(super) adds: Vec<KeyPackage>,
-    /// Leaves to remove.
-    pub(super) removes: Vec<LeafNodeIndex>,
-    /// Other proposals by value.
-    pub(super) proposals: Vec<Proposal>,
-    /// Whether to take new keys in any case.
-    pub(super) update: bool,
-}
 
 /// What a group begins with.
 pub(super) struct Genesis {
@@ -467,90 +449,6 @@ impl Member {
         let (group, provider) = self.parts(crypto)?;
         group.clear_pending_commit(provider.storage()).map_err(|_| MemberError::Ours("a record"))
     }
-
-    /// An own commit, staged until it is merged or given up.
-    pub(super) fn commit<C: Crypto>(
-        &mut self,
-        crypto: &C,
-        signer: &Lent<'_>,
-        plan: Plan,
-        fold: impl FnOnce(
-            &[AppDataUpdateProposal],
-            AppDataDictionaryUpdater<'_>,
-        ) -> Option<AppDataUpdates>,
-    ) -> Result<CommitMessageBundle, MemberError> {
-        self.lend(crypto, plan.pending)?;
-        let (group, provider) = self.parts(crypto)?;
-        let mut builder = group
-            .commit_builder()
-            .force_self_update(plan.update)
-            .propose_adds(plan.adds)
-            .propose_removals(plan.removes)
-            .add_proposals(plan.proposals)
-            .load_psks(provider.storage())
-            .map_err(|_| MemberError::Ours("a commit"))?
-            .create_group_info(true)
-            .use_ratchet_tree_extension(false);
-        fold_into(&mut builder, fold);
-        let bundle = builder
-            .build(crypto, crypto, signer, |_| true)
-            .map_err(|_| MemberError::Ours("this commit"))?
-            .stage_commit(&provider)
-            .map_err(|_| MemberError::Ours("a staged commit"))?;
-        self.reclaim(crypto)?;
-        Ok(bundle)
-    }
-
-    /// A standalone proposal: its message, and the proposal as others queue it.
-    pub(super) fn propose<C: Crypto>(
-        &mut self,
-        crypto: &C,
-        signer: &Lent<'_>,
-        propose: Propose,
-    ) -> Result<(MlsMessageOut, QueuedProposal), MemberError> {
-        let (group, provider) = self.parts(crypto)?;
-        let (message, reference) = group
-            .propose(&provider, signer, propose, ProposalOrRefType::Reference)
-            .map_err(|_| MemberError::Ours("a proposal"))?;
-        let queued = group
-            .pending_proposals()
-            .find(|queued| queued.proposal_reference_ref() == &reference)
-            .cloned()
-            .ok_or(MemberError::Ours("a proposal"))?;
-        self.reclaim(crypto)?;
-        Ok((message, queued))
-    }
-
-    /// The proposal that this client's leaf leaves.
-    pub(super) fn self_remove<C: Crypto>(
-        &mut self,
-        crypto: &C,
-        signer: &Lent<'_>,
-    ) -> Result<(MlsMessageOut, QueuedProposal), MemberError> {
-        let (group, provider) = self.parts(crypto)?;
-        let message = group
-            .leave_group_via_self_remove(&provider, signer)
-            .map_err(|_| MemberError::Ours("a SelfRemove"))?;
-        let queued =
-            group.pending_proposals().last().cloned().ok_or(MemberError::Ours("a SelfRemove"))?;
-        self.reclaim(crypto)?;
-        Ok((message, queued))
-    }
-}
-
-/// Gives a commit in the making what its AppDataUpdates make of the dictionary.
-fn fold_into<G: std::borrow::BorrowMut<MlsGroup>>(
-    builder: &mut CommitBuilder<'_, LoadedPsks, G>,
-    fold: impl FnOnce(&[AppDataUpdateProposal], AppDataDictionaryUpdater<'_>) -> Option<AppDataUpdates>,
-) {
-    let proposals: Vec<AppDataUpdateProposal> =
-        builder.app_data_update_proposals().cloned().collect();
-    let updates = if proposals.is_empty() {
-        None
-    } else {
-        fold(&proposals, builder.app_data_dictionary_updater())
-    };
-    builder.with_app_data_dictionary_updates(updates);
 }
 
 #[cfg(test)]

@@ -67,6 +67,9 @@ pub enum Refusal {
     /// Nobody's: the tree has to be fetched first, from this URL.
     #[error("the ratchet tree has to be fetched")]
     TreeElsewhere(String),
+    /// The hub's: it does not give the GroupInfo. The room is closed to this user, or there is none (P-188).
+    #[error("the hub does not give the GroupInfo")]
+    Withheld,
     /// Nobody's: the group is of another ciphersuite than the request. Ask again with this one.
     #[error("the group is of ciphersuite {0}: ask again with it")]
     OtherSuite(u16),

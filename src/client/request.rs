@@ -112,7 +112,7 @@ impl JoinRequest {
         let sealed = match &response.answer {
             GroupInfoAnswer::Success(sealed) => sealed,
             GroupInfoAnswer::NotAuthorized | GroupInfoAnswer::NoSuchRoom => {
-                return Err(Refusal::Closed);
+                return Err(Refusal::Withheld);
             }
         };
         let provider = proposed::provider(&sealed.hub_sender.credential);

@@ -30,6 +30,10 @@ use crate::{
 /// How a request for the GroupInfo goes on.
 #[derive(Debug)]
 #[must_use = "whoever asked waits for the answer"]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and mostly has the large one"
+)]
 pub enum GroupInfoStep<'r> {
     /// With an answer.
     Answered(Step<'r, Room, GroupInfoResponse>),

@@ -45,6 +45,7 @@
 mod abuse;
 mod answered;
 mod codes;
+mod commit;
 mod create;
 mod destroy;
 mod draft;
@@ -53,6 +54,7 @@ mod epochs;
 mod expiring;
 mod fanout;
 mod floods;
+mod follow_up;
 mod group_info;
 mod join_attempt;
 mod keys;

@@ -15,7 +15,8 @@ impl Room {
     }
 
     /// The participants of this room who are not, or no longer, in its parent. Have the hub
-    /// [propose](Room::propose) their removal.
+    /// [propose](Room::propose) their removal. One owner of a room proposes at a time, and what waits in it is
+    /// bounded, so a parent that empties at once floods nobody (D-99): propose the rest after the next commit.
     #[must_use]
     pub fn orphans(&self) -> Vec<UserUri> {
         let Some(parent) = &self.parent else { return Vec::new() };

@@ -71,7 +71,7 @@ pub struct Room {
 #[derive(Debug)]
 pub struct Staged {
     /// What is saved; nothing for an answer that writes nothing.
-    decided: Option<(Draft, Change)>,
+    decided: Option<Box<(Draft, Change)>>,
 }
 
 /// What happens to the group and the two states of the room.
@@ -408,7 +408,7 @@ impl Room {
         let wake_at = wake_at.into_iter().flatten().min();
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
-        Step::new(self, Staged { decided: Some((draft, change)) }, changes, outcome)
+        Step::new(self, Staged { decided: Some(Box::new((draft, change))) }, changes, outcome)
     }
 }
 
@@ -416,7 +416,8 @@ impl sealed::Machine for Room {
     type Staged = Staged;
 
     fn settle(&mut self, staged: Staged) {
-        let Some((draft, change)) = staged.decided else { return };
+        let Some(decided) = staged.decided else { return };
+        let (draft, change) = *decided;
         match change {
             Change::None => {}
             Change::Proposals(staged, accepted) => {

@@ -73,7 +73,8 @@ pub fn sound(room: &RoomState) -> Result<(), Denied> {
 }
 
 /// The name of a room's participants, where they are fixed: one for each set of them, whatever their order and roles, the
-/// hub's entry left out. A hub has one such room for each name: give it a unique index.
+/// hub's entry left out. A hub has one such room for each name (R-033, GC-001): keep a unique index of them, and look
+/// there before a creation.
 #[must_use]
 pub fn fixed_participants(room: &RoomState) -> Option<[u8; 32]> {
     if !room.base_policy().fixed_membership {

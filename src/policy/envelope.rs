@@ -179,7 +179,7 @@ pub enum EnvelopeRule {
     #[error("join links have to expire within {0} seconds")]
     LinkExpiration(u32),
     /// [`Envelope::logging`], [`Envelope::history`] or [`Envelope::expiring_messages`].
-    #[error("{0:?} is not one of the choices")]
+    #[error("it may not be {word}", word = word(*.0))]
     Choice(Optionality),
     /// [`Envelope::bots`].
     #[error("rooms of this hub have no bots")]
@@ -196,6 +196,14 @@ pub enum EnvelopeRule {
     /// [`Envelope::unknown_components`].
     #[error("nothing is known of this component")]
     Unknown,
+}
+
+const fn word(choice: Optionality) -> &'static str {
+    match choice {
+        Optionality::Optional => "optional",
+        Optionality::Required => "required",
+        Optionality::Forbidden => "forbidden",
+    }
 }
 
 impl Envelope {

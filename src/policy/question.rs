@@ -200,6 +200,9 @@ pub enum NoQuestion {
     /// Not `ROLE=PARTICIPANTS/ACTIVE`.
     #[error("counts are ROLE=PARTICIPANTS/ACTIVE, not {0:?}")]
     Counts(String),
+    /// Two counts for one role.
+    #[error("two counts for role {0}")]
+    Twice(RoleIndex),
     /// No role has this index.
     #[error("{0}: there is no role {1}")]
     NoRole(&'static str, RoleIndex),
@@ -243,7 +246,13 @@ impl FromStr for Question {
             (To::Nothing, Some(_)) => return Err(NoQuestion::Unused("TO")),
             (To::Role, Some(_)) | (To::Nothing, None) => {}
         }
-        let counts = words.map(count).collect::<Result<_, _>>()?;
+        let mut counts = BTreeMap::new();
+        for word in words {
+            let (role, numbers) = count(word)?;
+            if counts.insert(role, numbers).is_some() {
+                return Err(NoQuestion::Twice(role));
+            }
+        }
         Ok(Self { actor, deed, from, to, counts })
     }
 }

@@ -8,19 +8,26 @@ use std::hash::{DefaultHasher, Hasher};
 /// nowhere. Who may add participants could choose URIs that collide, so a chain that grows too long makes the table
 /// anew with another seed; URIs that collide under several seeds cannot be found in practice.
 ///
-/// Hashes and places lie apart, so that to renumber is to run over plain numbers.
+/// A slot is one number, so that to find somebody is to look at one place of the memory, and to renumber is to run over
+/// plain numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     seed: u64,
-    /// A power of two of them, at most half in use.
-    hashes: Vec<u32>,
-    /// As many: a place and one more, or [`FREE`].
-    places: Vec<u32>,
+    /// A power of two of them, at most half in use: the hash in the upper half, in the lower one a place and one more.
+    slots: Vec<u64>,
     used: usize,
 }
 
 /// Nothing is here.
-const FREE: u32 = 0;
+const FREE: u64 = 0;
+
+/// The part of a slot that holds the place.
+const PLACE: u64 = 0xFFFF_FFFF;
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves of a slot")]
+const fn halves(slot: u64) -> (u32, u32) {
+    ((slot >> 32) as u32, slot as u32)
+}
 
 /// Never seen by chance in a table that is half empty.
 const LONGEST_CHAIN: usize = 256;
@@ -30,7 +37,7 @@ const SEEDS: u64 = 8;
 
 impl Places {
     pub(super) const fn new() -> Self {
-        Self { seed: 0, hashes: Vec::new(), places: Vec::new(), used: 0 }
+        Self { seed: 0, slots: Vec::new(), used: 0 }
     }
 
     pub(super) fn with_capacity(entries: usize) -> Self {
@@ -41,13 +48,13 @@ impl Places {
 
     /// The hash and the place at a slot; none if it is free.
     fn slot(&self, at: usize) -> Option<(u32, u32)> {
-        let place = self.places.get(at)?.checked_sub(1)?;
-        Some((*self.hashes.get(at)?, place))
+        let (hash, place) = halves(*self.slots.get(at)?);
+        Some((hash, place.checked_sub(1)?))
     }
 
     fn set(&mut self, at: usize, hash: u32, place: u32) {
-        if let (Some(hashes), Some(places)) = (self.hashes.get_mut(at), self.places.get_mut(at)) {
-            (*hashes, *places) = (hash, place.saturating_add(1));
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = u64::from(hash) << 32 | u64::from(place.saturating_add(1));
         }
     }
 
@@ -96,14 +103,15 @@ impl Places {
         }
         match removed {
             &[only] => {
-                for place in &mut self.places {
-                    *place -= u32::from(*place > only);
+                let only = u64::from(only);
+                for slot in &mut self.slots {
+                    *slot -= u64::from(*slot & PLACE > only);
                 }
             }
             _ => {
-                for place in self.places.iter_mut().filter(|place| **place != FREE) {
-                    let before = removed.partition_point(|&gone| gone < *place);
-                    *place -= u32::try_from(before).unwrap_or(0);
+                for slot in self.slots.iter_mut().filter(|slot| **slot != FREE) {
+                    let place = halves(*slot).1;
+                    *slot -= removed.partition_point(|&gone| gone < place) as u64;
                 }
             }
         }
@@ -118,13 +126,13 @@ impl Places {
     }
 
     fn mask(&self) -> usize {
-        self.places.len().wrapping_sub(1)
+        self.slots.len().wrapping_sub(1)
     }
 
     /// The slots to look at for a hash, in order; none in an empty table.
     fn chain(&self, hash: u32) -> impl Iterator<Item = usize> + use<> {
         let mask = self.mask();
-        (0..self.places.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
+        (0..self.slots.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
     }
 
     /// Puts a place at the end of its chain, and tells how long the chain was.
@@ -152,7 +160,7 @@ impl Places {
                 hole = at;
             }
         }
-        if let Some(last) = self.places.get_mut(hole) {
+        if let Some(last) = self.slots.get_mut(hole) {
             *last = FREE;
             self.used -= 1;
         }
@@ -160,14 +168,13 @@ impl Places {
 
     /// Empties the table, and gives what was in it.
     fn empty(&mut self, slots: usize) -> Vec<(u32, u32)> {
-        let all = (0..self.places.len()).filter_map(|at| self.slot(at)).collect();
-        self.hashes = vec![0; slots];
-        self.places = vec![FREE; slots];
+        let all = (0..self.slots.len()).filter_map(|at| self.slot(at)).collect();
+        self.slots = vec![FREE; slots];
         all
     }
 
     fn grow(&mut self, entries: usize) {
-        if entries * 2 <= self.places.len() {
+        if entries * 2 <= self.slots.len() {
             return;
         }
         for (hash, place) in self.empty((entries * 2).next_power_of_two().max(16)) {
@@ -180,7 +187,7 @@ impl Places {
         while self.seed < SEEDS {
             self.seed += 1;
             let mut longest = 0;
-            for (hash, place) in self.empty(self.places.len()) {
+            for (hash, place) in self.empty(self.slots.len()) {
                 let hash = uri_at(place).map_or(hash, |uri| self.hash(uri));
                 longest = longest.max(self.put(hash, place));
             }

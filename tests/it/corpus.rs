@@ -92,6 +92,11 @@ fn hub() {
     replay("hub", checks::hub::scripts(), checks::hub::check);
 }
 
+#[test]
+fn world() {
+    replay("world", checks::world::scripts(), checks::world::check);
+}
+
 fn content_seeds() -> Vec<Vec<u8>> {
     let seed = checks::content::input_for;
     let (alice, bob) = (Compose::new(ALICE, ROOM), Compose::new(BOB, ROOM));

@@ -37,7 +37,7 @@ fn take_keys(world: &mut World, change: impl FnOnce(Keys) -> Keys) {
 fn senders(world: &mut World) -> Vec<String> {
     let group = world.client("alice").mls();
     let senders = group.extensions().external_senders().unwrap();
-    let octets: Vec<u8> = senders.iter().flat_map(|sender| tls(sender)).collect();
+    let octets: Vec<u8> = senders.iter().flat_map(tls).collect();
     let mut reader = openmimi::codec::Reader::new(&octets);
     let mut names = Vec::new();
     while !reader.is_empty() {

@@ -1,5 +1,7 @@
 //! How rooms end.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
+
 use crate::kit::*;
 use openmimi::{
     codec::Wire,
@@ -183,6 +185,14 @@ fn found(
     parent: Option<&ParticipantList>,
     change: impl FnOnce(&mut Components, &mut BaseRoomPolicy),
 ) -> Result<(), CreateRefusal> {
+    founded(limits, parent, change).map(drop)
+}
+
+fn founded(
+    limits: &Limits,
+    parent: Option<&ParticipantList>,
+    change: impl FnOnce(&mut Components, &mut BaseRoomPolicy),
+) -> Result<Room, CreateRefusal> {
     let (public, signer) = signing_key();
     let keys = Keys::new(public, signer, [42; 32]);
     let crypto = openmls_rust_crypto::RustCrypto::default();
@@ -198,9 +208,13 @@ fn found(
     let offer = openmimi::hub::offer(&env, &wish).unwrap();
     alice.create(&offer.group, extensions_of(&offer));
     let (info, tree) = (alice.group_info(), alice.ratchet_tree());
-    let created = Room::create_within(&env, &offer, &info, &tree, parent, limits).map(drop);
-    assert_eq!(judged, created, "what is refused is refused before a client builds the group");
-    created
+    let created = Room::create_within(&env, &offer, &info, &tree, parent, limits);
+    assert_eq!(
+        judged.as_ref().err(),
+        created.as_ref().err(),
+        "what is refused is refused before a client builds the group"
+    );
+    created.map(|founding| founding.apply().0)
 }
 
 /// Creation is checked whole: every component beside the others, maxima, and who is there (Q-73: not minima).
@@ -260,6 +274,14 @@ fn r_034_a_room_depends_on_another() {
     assert_eq!(denied(depends(here, Some(&same))), "R-034");
     let others = list(&["alice@a.example", "cathy@c.example", "dave@d.example"]);
     assert_eq!(denied(depends(here, Some(&others))), "R-034");
+
+    // Bob leaves the parent, so he has to leave here.
+    let parent = RoomUri::parse(here).unwrap();
+    let room = founded(&limits, Some(&three), |_, base| base.parent = Some(parent));
+    let mut room = room.unwrap();
+    assert_eq!(room.orphans(), []);
+    room.know_parent(&others);
+    assert_eq!(room.orphans(), [user("bob@b.example")]);
 }
 
 /// the operator's envelope, at the creation.

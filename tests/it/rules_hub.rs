@@ -5,10 +5,10 @@
 use crate::kit::*;
 use openmimi::{
     codec::Wire,
-    env::Limits,
-    hub::{By, CodeTerms},
-    policy::{Capability, RoleIndex, Roles, may, presets::Preset},
-    room::{ComponentId, ParticipantListUpdate, RoomState},
+    env::{Env, Limits},
+    hub::{By, CodeTerms, Keys, Proposal, Room, Wish},
+    policy::{Capability, RoleIndex, Roles, fixed_participants, may, presets::Preset},
+    room::{ComponentId, ParticipantList, ParticipantListUpdate, RoomState},
     uri::{ClientUri, RoomUri, UserUri},
     wire::{FanoutEvent, PublicMessage, RatchetTreeOption, notify},
 };
@@ -211,4 +211,62 @@ fn ps_001_a_pseudonym_comes_by_a_link_and_the_room_goes() {
     let (peer, user) = (alice.peer(), alice.user.clone());
     world.hub.drill(|room, env| room.destroy(env, By::User(&peer, &user))).unwrap();
     assert!(world.hub.room.tombstone().is_some());
+}
+
+/// R-035, D-99: who leaves the room that this one depends on is named, and goes by the hub's own proposal, which is
+/// judged and bounded like every other.
+#[test]
+fn r_035_who_leaves_the_parent_leaves_its_dependents() {
+    let (public, signer) = signing_key();
+    let keys = Keys::new(public, signer, [42; 32]);
+    let crypto = openmls_rust_crypto::RustCrypto::default();
+    let env = Env { now: START, crypto: &crypto, keys: &keys };
+    let mut alice = Client::new("alice@a.example/phone");
+    let bob = user("bob@b.example");
+    let uri = RoomUri::parse("mimi://a.example/r/clubhouse").unwrap();
+    let mut policy = Preset::Cooperative.room(&uri, &alice.user, std::slice::from_ref(&bob));
+    let mut base = Preset::Cooperative.base_policy();
+    base.parent = Some(RoomUri::parse("mimi://a.example/r/parent").unwrap());
+    policy.insert(ComponentId::BASE_ROOM_POLICY, base.encode());
+    let wish = Wish { room: uri, creator: alice.user.clone(), ciphersuite: SUITE, policy };
+    let offer = openmimi::hub::offer(&env, &wish).unwrap();
+    alice.create(&offer.group, extensions_of(&offer));
+    let parent = |names: &[&str]| {
+        let users = names.iter().map(|name| (user(name).into(), RoleIndex(2)));
+        ParticipantList::of(users).unwrap()
+    };
+    let all = parent(&["alice@a.example", "bob@b.example", "cathy@c.example"]);
+    let (info, tree) = (alice.group_info(), alice.ratchet_tree());
+    let founding =
+        Room::create_within(&env, &offer, &info, &tree, Some(&all), &Limits::default()).unwrap();
+    let mut room = founding.apply().0;
+    assert!(room.orphans().is_empty());
+    room.know_parent(&parent(&["alice@a.example", "cathy@c.example", "dave@d.example"]));
+    assert_eq!(room.orphans(), std::slice::from_ref(&bob));
+    let gone: Vec<_> = room.orphans().into_iter().map(Proposal::Remove).collect();
+    let told = room.propose(&env, &gone).unwrap().apply().actions;
+    assert!(!told.is_empty(), "the members hear of it");
+    assert!(room.orphans().is_empty(), "in effect at once");
+    assert_eq!(
+        (room.committed().role(&bob), room.effective().role(&bob)),
+        (RoleIndex(2), RoleIndex::NONE)
+    );
+}
+
+/// R-033, GC-001: a room of fixed members has one name for the set of them.
+#[test]
+fn r_033_fixed_rooms_are_named_by_their_members() {
+    let room = RoomUri::parse("mimi://a.example/r/club").unwrap();
+    let other = RoomUri::parse("mimi://a.example/r/other").unwrap();
+    let [alice, bob, eve] = ["alice@a.example", "bob@b.example", "eve@e.example"].map(user);
+    let name = |room: &RoomUri, creator: &UserUri, others: &[UserUri]| {
+        let components = Preset::DirectMessage.room(room, creator, others);
+        fixed_participants(&RoomState::from_components(components, [creator]).unwrap()).unwrap()
+    };
+    let ours = name(&room, &alice, std::slice::from_ref(&bob));
+    assert_eq!(name(&other, &bob, std::slice::from_ref(&alice)), ours, "whoever made it, wherever");
+    assert_ne!(name(&room, &alice, std::slice::from_ref(&eve)), ours);
+    assert_ne!(name(&room, &alice, &[bob.clone(), eve]), ours);
+    let open = Preset::Cooperative.room(&room, &alice, &[bob]);
+    assert_eq!(fixed_participants(&RoomState::from_components(open, [&alice]).unwrap()), None);
 }

@@ -10,7 +10,9 @@ use openmls::{
         RequiredCapabilitiesExtension,
     },
     framing::{MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent},
-    messages::proposals::{AppDataUpdateOperation, ProposalType},
+    group::Propose,
+    key_packages::KeyPackage,
+    messages::proposals::{AppDataUpdateOperation, Proposal, ProposalType},
     prelude::{CredentialType, OpenMlsCrypto},
 };
 use openmls_basic_credential::SignatureKeyPair;
@@ -544,6 +546,9 @@ fn octets_saved() {
                 bob.saved.last().unwrap(),
                 bob.member.as_ref().unwrap().store.octets(),
             );
+            for saved in [alice.saved.last(), bob.saved.last()] {
+                assert!(*saved.unwrap() <= 4096, "{saved:?}");
+            }
         }
     }
 }

@@ -142,6 +142,56 @@ fn a_client_far_behind_joins_again() {
 }
 
 #[test]
+fn d82_a_join_that_loses_the_race_is_no_fork() {
+    for by_answer in [true, false] {
+        let (mut hub, mut alice, mut bob, mut carol) = three(Preset::Cooperative, Crash::Always);
+        carol.say("said before").unwrap();
+        let request = carol.ask(None);
+        let response = hub.group_info(request.request(), &alice.tree());
+        carol.act(|room, env| room.rejoin(env, &request, &response, None)).unwrap();
+        let token = alice.token();
+        alice.act(|room, env| room.update_self(env, token)).unwrap();
+        alice.send_all(&mut hub);
+        alice.catch_up(&hub);
+        // Carol hears of the faster commit by the hub's answer, or by the commit itself.
+        if by_answer {
+            carol.send_all(&mut hub);
+            carol.seen = hub.log.len();
+        } else {
+            assert_eq!(carol.catch_up(&hub), [Received::Taken]);
+        }
+        let events = carol.events();
+        let [Event::Failed { reason: Failure::Obsolete, .. }] = events.as_slice() else {
+            panic!("{events:?}")
+        };
+        assert!(!carol.room().is_member() && !carol.room().is_forked());
+        // The hub refuses the next one, for a reason of its own; the epoch that carol made up was none.
+        let request = carol.ask(None);
+        let response = hub.group_info(request.request(), &alice.tree());
+        carol.act(|room, env| room.rejoin(env, &request, &response, None)).unwrap();
+        let join = carol.room().outbox().next().unwrap();
+        let error_description = ErrorDescription::default();
+        let answer = UpdateRoomResponse { error_description, outcome: UpdateOutcome::NotAllowed };
+        carol.act(|room, env| room.answer_update(env, join.id, &answer)).unwrap();
+        assert!(matches!(
+            carol.events().as_slice(),
+            [Event::Failed { reason: Failure::NotAllowed, .. }]
+        ));
+        // Again, and what she has to say goes out.
+        let request = carol.ask(None);
+        let response = hub.group_info(request.request(), &alice.tree());
+        carol.act(|room, env| room.rejoin(env, &request, &response, None)).unwrap();
+        carol.send_all(&mut hub);
+        carol.send_all(&mut hub);
+        for client in [&mut alice, &mut bob, &mut carol] {
+            client.catch_up(&hub);
+        }
+        same([&alice, &bob, &carol]);
+        assert_eq!(bob.texts().len(), 1);
+    }
+}
+
+#[test]
 fn a_forked_client_joins_again() {
     let (mut hub, mut alice, mut bob, mut carol) = three(Preset::Cooperative, Crash::Always);
     for client in [&mut alice, &mut bob] {
@@ -264,6 +314,18 @@ fn q37_a_group_of_another_suite_is_asked_for_again_with_its_own() {
     let request = tablet.ask(None);
     let response = hub.group_info(request.request(), &alice.tree());
     let _ = Room::join_external(&tablet.env(), &request, &response, none, None, &limits).unwrap();
+}
+
+#[test]
+fn p188_a_hub_that_gives_nothing_says_so() {
+    let mut tablet = Client::new("alice", "tablet", Crash::Never);
+    let request = tablet.ask(None);
+    for answer in [GroupInfoAnswer::NotAuthorized, GroupInfoAnswer::NoSuchRoom] {
+        let response = GroupInfoResponse { room: room_uri(), answer };
+        let (none, limits) = (RoleIndex::NONE, Limits::default());
+        let result = Room::join_external(&tablet.env(), &request, &response, none, None, &limits);
+        assert!(matches!(result, Err(Refusal::Withheld)), "{result:?}");
+    }
 }
 
 #[test]

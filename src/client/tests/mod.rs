@@ -7,6 +7,7 @@ mod flows;
 mod forged;
 mod joining;
 mod reading;
+mod simulated;
 mod threats;
 
 use std::collections::BTreeMap;

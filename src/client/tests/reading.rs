@@ -4,9 +4,7 @@ use super::{threats::take, *};
 use crate::{
     content::status::{Report, ReportEntry, Status},
     franking::{Suspicion, Verdict},
-    policy::components::{
-        AppMessagePolicy, ExtendedCapabilities, MediaType, MediaTypeList, OperationalParameters,
-    },
+    policy::components::{AppMessagePolicy, MediaType, MediaTypeList, OperationalParameters},
     wire::{AbuseReport, ApplicationFraming},
 };
 
@@ -320,7 +318,10 @@ fn r169_the_policy_says_how_messages_are_padded_and_skipped() {
     // Three may be skipped, four not.
     assert_eq!(take(&mut bob, &news[4]).unwrap(), Received::Spent);
     assert_eq!(take(&mut carol, &news[2]).unwrap(), Received::Taken);
-    let _ = ExtendedCapabilities::default();
+    // Whatever the policy asks for, no more than our own limit.
+    let limits = Limits { skip_ahead: 2, ..Limits::default() };
+    let tuned = super::super::create::tuned(bob.room().committed(), &limits);
+    assert_eq!(tuned.skip_ahead, 2);
 }
 
 #[test]

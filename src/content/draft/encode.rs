@@ -1,4 +1,4 @@
-//! From a draft to bytes: one walk that measures and checks, one that writes.
+//! From a draft to bytes: one walk that checks and finds room for it all, one that writes.
 
 use super::{Draft, DraftBody, DraftExternal, DraftPart};
 use crate::content::{
@@ -9,10 +9,18 @@ use crate::content::{
     },
 };
 
-/// Octets of an ID or null.
-const fn id_size(id: Option<MessageId>) -> usize {
-    if id.is_some() { string_size(MessageId::LENGTH) } else { 1 }
-}
+/// The most octets that the head of a string takes: no message has more than `u32::MAX` octets.
+const HEAD: usize = head_size(u32::MAX as u64);
+/// The most octets that a number takes.
+const NUMBER: usize = head_size(u64::MAX);
+/// Room for everything in a message but strings, extensions and parts: the array, the salt, two IDs, the heads of the
+/// topic and of the expiry with its time, the map, and two URIs with their keys.
+const MESSAGE: usize =
+    1 + string_size(Salt::LENGTH) + 2 * string_size(MessageId::LENGTH) + 8 * HEAD;
+/// Room for what all parts have: the array, the disposition, the head of the language and the cardinality.
+const PART: usize = 1 + head_size(u8::MAX as u64) + HEAD + 1;
+/// Room for the rest of an external part: nine strings' heads and five numbers, of which the size is the longest.
+const EXTERNAL: usize = 13 * HEAD + NUMBER;
 
 fn write_id(out: &mut Writer<'_>, id: Option<MessageId>) {
     match id {
@@ -28,11 +36,8 @@ impl Draft<'_> {
     /// The rule that it would break.
     pub fn encode(&self, salt: Salt) -> Result<Vec<u8>, Rule> {
         let mut parts = 1;
-        let size = self.head_size()? + self.body.size(1, &mut parts)?;
-        if u32::try_from(size).is_err() {
-            return Err(Rule::TooLong);
-        }
-        let mut bytes = Vec::with_capacity(size);
+        let room = self.head_room()? + self.body.room(1, &mut parts)?;
+        let mut bytes = Vec::with_capacity(room);
         let out = &mut Writer(&mut bytes);
         out.array(7);
         out.bytes(&salt.0);
@@ -53,12 +58,15 @@ impl Draft<'_> {
         write_id(out, self.in_reply_to);
         self.write_extensions(out);
         self.body.write(out);
-        debug_assert_eq!(bytes.len(), size, "the first walk measures what the second writes");
+        debug_assert!(bytes.len() <= room, "the first walk finds room for what the second writes");
+        if u32::try_from(bytes.len()).is_err() {
+            return Err(Rule::TooLong);
+        }
         Ok(bytes)
     }
 
-    /// The octets of all but the body.
-    fn head_size(&self) -> Result<usize, Rule> {
+    /// Room for all but the body.
+    fn head_room(&self) -> Result<usize, Rule> {
         for id in [self.replaces, self.in_reply_to].iter().flatten() {
             if !id.is_known() {
                 return Err(Rule::HashAlgorithm);
@@ -67,33 +75,17 @@ impl Draft<'_> {
         if self.topic.len() > TOPIC_OCTETS {
             return Err(Rule::TopicLength);
         }
-        let expires = match self.expires {
-            None => 1,
-            Some(Expiration::Relative(time) | Expiration::Absolute(time)) => {
-                2 + head_size(u64::from(time))
-            }
-        };
-        let mut size = 1
-            + string_size(Salt::LENGTH)
-            + id_size(self.replaces)
-            + string_size(self.topic.len())
-            + expires
-            + id_size(self.in_reply_to)
-            + head_size(self.extension_count() as u64);
-        for uri in [&self.sender, &self.room].into_iter().flatten() {
-            size += 1 + string_size(uri.len());
-        }
+        let uris = [&self.sender, &self.room].into_iter().flatten();
+        let uris = uris.map(|uri| uri.len()).sum::<usize>();
+        let mut room = MESSAGE + self.topic.len() + uris;
         for (key, value) in &self.extensions {
-            size += value.as_item().as_bytes().len();
-            size += match key.as_key() {
-                ExtensionKey::Number(number) => {
-                    let unsigned = if number < 0 { !number } else { number };
-                    head_size(unsigned.unsigned_abs())
-                }
-                ExtensionKey::Text(text) => string_size(text.len()),
+            let key = match key.as_key() {
+                ExtensionKey::Number(_) => 0,
+                ExtensionKey::Text(text) => text.len(),
             };
+            room += NUMBER + key + value.as_item().as_bytes().len();
         }
-        Ok(size)
+        Ok(room)
     }
 
     fn extension_count(&self) -> usize {
@@ -128,9 +120,9 @@ impl Draft<'_> {
 }
 
 impl DraftPart<'_> {
-    /// The octets of this part, with the limits of levels and number.
-    fn size(&self, level: usize, parts: &mut usize) -> Result<usize, Rule> {
-        let DraftBody::Multi { parts: inside, .. } = &self.body else { return self.leaf_size() };
+    /// Room for this part, and the limits of levels and number.
+    fn room(&self, level: usize, parts: &mut usize) -> Result<usize, Rule> {
+        let DraftBody::Multi { parts: inside, .. } = &self.body else { return self.leaf_room() };
         if inside.len() < 2 {
             return Err(Rule::PartsFew);
         }
@@ -141,35 +133,29 @@ impl DraftPart<'_> {
         if level == PART_LEVELS {
             return Err(Rule::PartDepth);
         }
-        let mut size = self.head_size() + 1 + head_size(inside.len() as u64);
+        let mut room = PART + 1 + HEAD + self.language.len();
         for part in inside {
-            size += match part.body {
-                DraftBody::Multi { .. } => part.size(level + 1, parts)?,
+            room += match part.body {
+                DraftBody::Multi { .. } => part.room(level + 1, parts)?,
                 DraftBody::Null | DraftBody::Single { .. } | DraftBody::External(_) => {
-                    part.leaf_size()?
+                    part.leaf_room()?
                 }
             };
         }
-        Ok(size)
+        Ok(room)
     }
 
-    /// The octets of a part that has none within.
+    /// Room for a part that has none within.
     #[inline]
-    fn leaf_size(&self) -> Result<usize, Rule> {
+    fn leaf_room(&self) -> Result<usize, Rule> {
         let body = match &self.body {
             DraftBody::Null | DraftBody::Multi { .. } => 0,
             DraftBody::Single { content_type, content } => {
-                string_size(content_type.len()) + string_size(content.len())
+                2 * HEAD + content_type.len() + content.len()
             }
-            DraftBody::External(external) => external.size()?,
+            DraftBody::External(external) => external.room()?,
         };
-        Ok(self.head_size() + body)
-    }
-
-    /// The octets of what all parts have. The heads of the array and the cardinality take an octet each.
-    #[inline]
-    fn head_size(&self) -> usize {
-        2 + head_size(u64::from(self.disposition.0)) + string_size(self.language.len())
+        Ok(PART + self.language.len() + body)
     }
 
     fn write(&self, out: &mut Writer<'_>) {
@@ -179,19 +165,27 @@ impl DraftPart<'_> {
             DraftBody::External(_) => (15, 2),
             DraftBody::Multi { .. } => (5, 3),
         };
-        if self.disposition.0 < 24 && self.language.is_empty() {
-            // As nearly all parts are: four heads of one octet.
-            out.short_heads([
-                (major::ARRAY, count),
-                (major::UNSIGNED, self.disposition.0),
-                (major::TEXT, 0),
-                (major::UNSIGNED, cardinality),
-            ]);
-        } else {
-            out.array(count.into());
-            out.unsigned(self.disposition.0.into());
-            out.text(&self.language);
-            out.unsigned(cardinality.into());
+        let language = self.language.as_bytes();
+        match u8::try_from(language.len()) {
+            // As nearly all parts are: heads of one octet.
+            Ok(length @ 0..24) if self.disposition.0 < 24 => {
+                let heads = [
+                    (major::ARRAY, count),
+                    (major::UNSIGNED, self.disposition.0),
+                    (major::TEXT, length),
+                ];
+                out.short_heads(heads);
+                if length > 0 {
+                    out.raw(language);
+                }
+                out.short_heads([(major::UNSIGNED, cardinality)]);
+            }
+            Ok(_) | Err(_) => {
+                out.array(count.into());
+                out.unsigned(self.disposition.0.into());
+                out.text(&self.language);
+                out.unsigned(cardinality.into());
+            }
         }
         match &self.body {
             DraftBody::Null => {}
@@ -211,23 +205,14 @@ impl DraftPart<'_> {
 }
 
 impl DraftExternal<'_> {
-    fn size(&self) -> Result<usize, Rule> {
+    fn room(&self) -> Result<usize, Rule> {
         let secret = self.key.len() + self.nonce.len() + self.aad.len();
         if self.enc_alg == 0 && secret > 0 {
             return Err(Rule::KeyWithoutAlg);
         }
-        Ok(string_size(self.content_type.len())
-            + string_size(self.url.len())
-            + head_size(u64::from(self.expires))
-            + head_size(self.size)
-            + head_size(u64::from(self.enc_alg))
-            + string_size(self.key.len())
-            + string_size(self.nonce.len())
-            + string_size(self.aad.len())
-            + head_size(u64::from(self.hash_alg))
-            + string_size(self.content_hash.len())
-            + string_size(self.description.len())
-            + string_size(self.filename.len()))
+        let texts =
+            [&self.content_type, &self.url, &self.description, &self.filename].map(|it| it.len());
+        Ok(EXTERNAL + secret + self.content_hash.len() + texts.iter().sum::<usize>())
     }
 
     fn write(&self, out: &mut Writer<'_>) {

@@ -59,7 +59,7 @@ impl<C: WorldCrypto> World<C> {
         let role = |device: &usize| {
             self.model.get(&room).map(|model| model.role(self.phones[*device].user))
         };
-        let most = inside.iter().map(role).max().filter(|_| choice % 2 == 0);
+        let most = inside.iter().map(role).max().filter(|_| choice.is_multiple_of(2));
         let able: Vec<usize> = match most {
             Some(most) => inside.into_iter().filter(|device| role(device) == most).collect(),
             None => inside,
@@ -497,6 +497,50 @@ impl<C: WorldCrypto> World<C> {
             Ok(content) => self.post_content(by, room, text, content),
             Err(_) => false,
         }
+    }
+
+    /// A member reports the newest message that it has read; the hub finds it genuine.
+    pub(super) fn report_abuse(&mut self, by: usize, room: usize) -> bool {
+        let newest = self.phones[by].apps.get(&room).and_then(|app| app.newest.clone());
+        let Some((id, content)) = newest else { return false };
+        let Ok(message) = Message::decode(&content) else { return false };
+        let about = message.sender().and_then(|uri| crate::uri::UserUri::parse(uri).ok());
+        let (Some(about), Some(machine)) = (about, self.phones[by].room(room)) else {
+            return false;
+        };
+        if !machine.is_reportable(&id) {
+            return false;
+        }
+        let complaint = client::Complaint {
+            about,
+            reason: 0,
+            note: String::new(),
+            messages: vec![content.clone()],
+            anonymous: false,
+        };
+        let Ok(report) = machine.report(&complaint) else { return false };
+        let (peer, body) = (self.peer_at_hub(by, room), report.encode());
+        let done =
+            self.at_hub(room, &Origin::Nobody, |hub, env| hub.report_abuse(env, &peer, &body));
+        if let Err(Halt::Refused(refusal)) = &done {
+            let found = format!("a genuine report is refused: {}", refusal.reason);
+            self.break_if(Some((Invariant::OneVerdict, found)));
+        }
+        done.is_ok()
+    }
+
+    /// A member has the hub destroy the room.
+    pub(super) fn destroy(&mut self, by: usize, room: usize) -> bool {
+        let (peer, user) = (self.peer_at_hub(by, room), self.phones[by].user);
+        let uri = self.people[user].uri.clone();
+        let before = self.model.get(&room).is_some_and(|it| it.may_destroy(user) && !it.ended);
+        let done = self
+            .at_hub(room, &Origin::Nobody, |hub, env| hub.destroy(env, hub::By::User(&peer, &uri)));
+        if before && matches!(done, Err(Halt::Refused(_))) {
+            let found = format!("user {user} may destroy room {room}, and the hub refuses");
+            self.break_if(Some((Invariant::OneVerdict, found)));
+        }
+        done.is_ok()
     }
 
     /// The hub proposes that a user goes, is banned, or loses its only client.

@@ -189,7 +189,7 @@ impl<C: WorldCrypto> World<C> {
                 return wrong(Invariant::Convergence, found);
             }
         }
-        if !model.waiting.is_empty() && able {
+        if !model.waiting.is_empty() && able && !model.ended {
             let found = format!("room {room}: {:?} waits, and nobody commits it", model.waiting);
             return wrong(Invariant::NothingLost, found);
         }
@@ -202,8 +202,9 @@ impl<C: WorldCrypto> World<C> {
         for (room, model) in &self.model {
             let _ = writeln!(
                 out,
-                "room {room} {} epoch {} listed {:?} members {:?} waiting {:?} said {}",
+                "room {room} {}{} epoch {} listed {:?} members {:?} waiting {:?} said {}",
                 self.sites[*room].preset.name(),
+                if model.ended { ", ended," } else { "" },
                 model.epoch,
                 model.now.listed.iter().map(|(user, role)| (*user, role.0)).collect::<Vec<_>>(),
                 model.now.members,

@@ -165,6 +165,8 @@ pub struct World<C> {
     deeds: BTreeMap<(usize, Token), Deed>,
     /// What of that hubs have saved.
     done: BTreeSet<(usize, Token)>,
+    /// Additions under way, with devices that have lost the keys for them in the meantime.
+    stale: BTreeSet<(usize, Token, usize)>,
     /// The events that followers had for their clients: provider, room and octets, with the event's number.
     told: BTreeMap<(usize, usize, Vec<u8>), u64>,
     texts: BTreeMap<MessageId, Text>,
@@ -206,6 +208,7 @@ impl<C: WorldCrypto> World<C> {
             model: BTreeMap::new(),
             deeds: BTreeMap::new(),
             done: BTreeSet::new(),
+            stale: BTreeSet::new(),
             told: BTreeMap::new(),
             texts: BTreeMap::new(),
             said: 0,
@@ -362,6 +365,14 @@ impl<C: WorldCrypto> World<C> {
             }
         }
         self.wiped.insert(device);
+        for ((by, token), deed) in &self.deeds {
+            if let Deed::Commit(model::Wish::Add(_, _, devices)) = deed
+                && devices.contains(&device)
+                && !self.done.contains(&(*by, *token))
+            {
+                self.stale.insert((*by, *token, device));
+            }
+        }
         let phone = &mut self.phones[device];
         phone.store = MemoryStore::new();
         phone.rooms.clear();
@@ -498,6 +509,12 @@ impl<C: WorldCrypto> World<C> {
                     (Some(room), Some(user)) => self.hub_proposes(room, user, what),
                     _ => false,
                 }
+            }
+            Transition::Report { by, room } => {
+                member(self, by, room).is_some_and(|(by, room)| self.report_abuse(by, room))
+            }
+            Transition::Destroy { by, room } => {
+                member(self, by, room).is_some_and(|(by, room)| self.destroy(by, room))
             }
             Transition::NewDevice { user } => {
                 self.some_user(user).is_some_and(|user| self.new_device(user))

@@ -85,6 +85,8 @@ pub(super) struct Reader {
 pub(super) struct Room {
     pub(super) roles: Roles,
     pub(super) open: bool,
+    /// Whether the room is no more.
+    pub(super) ended: bool,
     pub(super) epoch: u64,
     pub(super) now: Frozen,
     pub(super) waiting: Vec<Waiting>,
@@ -109,6 +111,7 @@ impl Room {
         Self {
             roles,
             open,
+            ended: false,
             epoch: 0,
             epochs: vec![now.clone()],
             now,
@@ -138,12 +141,17 @@ impl Room {
 
     /// Whether a device is not about to go: others cannot commit.
     pub(super) fn is_staying(&self, device: Device, owner: &[User]) -> bool {
+        let user = owner.get(device).copied().unwrap_or_default();
+        !self.is_out(user) && self.is_inside(device)
+    }
+
+    /// Whether a device is a member, and no removal of it waits.
+    fn is_inside(&self, device: Device) -> bool {
         let going = |waiting: &Waiting| match waiting {
             Waiting::SelfRemove(it) | Waiting::Out(it) => *it == device,
             Waiting::List(..) | Waiting::In(_) | Waiting::Name(_) => false,
         };
-        let user = owner.get(device).copied().unwrap_or_default();
-        !self.is_out(user) && !self.waiting.iter().any(going)
+        self.now.members.contains(&device) && !self.waiting.iter().any(going)
     }
 
     fn is_out(&self, user: User) -> bool {
@@ -195,6 +203,8 @@ impl Room {
                 };
                 *user != actor && capable && moves(from, *to)
             }
+            // It is going already, or gone: nothing is asked for.
+            Wish::RemoveDevice(device) if !self.is_inside(*device) => true,
             Wish::RemoveDevice(device) => {
                 if owner.get(*device) == Some(&actor) {
                     can(Capability::REMOVE_OWN_CLIENT)
@@ -204,6 +214,11 @@ impl Room {
             }
             Wish::Name(_) => can(Capability::CHANGE_ROOM_NAME),
         }
+    }
+
+    /// Whether a user may have the room destroyed.
+    pub(super) fn may_destroy(&self, user: User) -> bool {
+        !self.is_out(user) && self.roles.can(self.role(user), Capability::DESTROY_ROOM)
     }
 
     /// Whether the roles keep as many holders as they need.

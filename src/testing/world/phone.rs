@@ -282,10 +282,8 @@ impl<C: WorldCrypto> World<C> {
             self.break_if(Some((Invariant::Agreement, "a delivery does not decode".into())));
             return Taken::Yes;
         };
-        if self.phones[device].rooms.contains_key(&room) {
-            if !self.read_events(device, room) {
-                return Taken::No;
-            }
+        if self.phones[device].rooms.contains_key(&room) && !self.read_events(device, room) {
+            return Taken::No;
         }
         if self.is_welcomed_while_joining(device, room, &message) {
             // Which of the two leaves will be there, the hub has to say first.
@@ -332,15 +330,13 @@ impl<C: WorldCrypto> World<C> {
         let since = self.phones[device].apps.get(&room).map_or(0, |app| app.since);
         let name = self.name_of(device);
         self.note(name.clone(), name, Some(room), format!("does not take {what}: {refusal}"));
-        let tolerated = match refusal {
-            Refusal::Closed => true,
-            // It was added once, and came from outside before it saw that.
-            _ if epoch < since => true,
-            _ => self.model.get(&room).is_some_and(|model| {
+        // It was added once, and came from outside before it saw that; or it is none of the room any more.
+        let tolerated = matches!(refusal, Refusal::Closed)
+            || epoch < since
+            || self.model.get(&room).is_some_and(|model| {
                 !model.now.members.contains(&device)
                     || model.readers.get(&device).is_some_and(|reader| reader.deaf)
-            }),
-        };
+            });
         if !tolerated {
             let found = format!("device {device} does not take {what}: {refusal}");
             self.break_if(Some((Invariant::Convergence, found)));

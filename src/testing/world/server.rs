@@ -81,7 +81,9 @@ impl<C: WorldCrypto> World<C> {
                 Origin::Device(device, token) => {
                     let deed = self.deeds.get(&(*device, *token)).cloned();
                     self.done.insert((*device, *token));
-                    self.accepted(room, *device, deed.as_ref(), &message.event)
+                    let accepted = self.accepted(room, *device, deed.as_ref(), &message.event);
+                    self.deafen_stale(room, *device, *token);
+                    accepted
                 }
                 Origin::Hub(wish) => {
                     let owner = self.owners();
@@ -100,6 +102,30 @@ impl<C: WorldCrypto> World<C> {
             self.break_if(done.err());
         }
         self.keep_context(room);
+        self.see_end(room);
+    }
+
+    /// A room ends by somebody who may, or because nobody is left who could go on.
+    fn see_end(&mut self, room: usize) {
+        let owner = self.owners();
+        let people: Vec<_> = self.people.iter().map(|person| person.uri.clone()).collect();
+        let Some(hub) = self.providers[self.sites[room].hub].hub(room) else { return };
+        let Some(ending) = hub.tombstone().map(|it| it.ending.clone()) else { return };
+        let Some(model) = self.model.get_mut(&room).filter(|model| !model.ended) else { return };
+        model.ended = true;
+        let right = match &ending {
+            hub::Ending::Left => {
+                !model.now.members.iter().any(|device| model.is_staying(*device, &owner))
+            }
+            hub::Ending::Destroyed(user) => {
+                people.iter().position(|it| it == user).is_some_and(|user| model.may_destroy(user))
+            }
+            hub::Ending::Closed => false,
+        };
+        if !right {
+            let found = format!("room {room} ended: {ending:?}");
+            self.break_if(Some((Invariant::OneVerdict, found)));
+        }
     }
 
     fn accepted(
@@ -112,6 +138,9 @@ impl<C: WorldCrypto> World<C> {
         let owner = self.owners();
         let read = self.read_by(device, room);
         let Some(model) = self.model.get_mut(&room) else { return Ok(()) };
+        if model.ended {
+            return Err((Invariant::Outsiders, format!("room {room} is no more: {deed:?}")));
+        }
         if matches!(deed, Some(Deed::Join(_))) {
             // Whoever comes from outside reads nothing from before.
             model.deafen(device, &read);
@@ -134,6 +163,18 @@ impl<C: WorldCrypto> World<C> {
                 Err((Invariant::Agreement, format!("{deed:?} became another event")))
             }
             (None, _) => Err((Invariant::Agreement, "a deed that nobody knows".into())),
+        }
+    }
+
+    /// A device that was added with keys it no longer has reads nothing.
+    fn deafen_stale(&mut self, room: usize, by: usize, token: Token) {
+        let added = (by, token, 0)..=(by, token, usize::MAX);
+        let devices: Vec<usize> = self.stale.range(added).map(|(_, _, device)| *device).collect();
+        for device in devices {
+            let read = self.read_by(device, room);
+            if let Some(model) = self.model.get_mut(&room) {
+                model.deafen(device, &read);
+            }
         }
     }
 

@@ -127,6 +127,20 @@ pub enum Transition {
         /// Which of them.
         what: u8,
     },
+    /// A member reports the newest message that it has read to the hub.
+    Report {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+    },
+    /// A member has the hub destroy the room.
+    Destroy {
+        /// Which member.
+        by: u8,
+        /// Which room.
+        room: u8,
+    },
     /// A user gets a further device.
     NewDevice {
         /// Which user.
@@ -234,6 +248,8 @@ impl Transition {
             Self::React { .. } => "react",
             Self::Edit { .. } => "edit",
             Self::HubProposes { .. } => "hub proposes",
+            Self::Report { .. } => "report",
+            Self::Destroy { .. } => "destroy",
             Self::NewDevice { .. } => "new device",
             Self::Wipe { .. } => "wipe",
             Self::Publish { .. } => "publish",
@@ -287,6 +303,10 @@ impl Transition {
             89 => Self::Skew { node: next(), seconds: next() },
             90..=92 => Self::Wait { seconds: u16::from(next()) * u16::from(next() % 16) },
             93 => Self::Settle,
+            94 => match next() % 4 {
+                0 => Self::Destroy { by: next(), room: next() },
+                _ => Self::Report { by: next(), room: next() },
+            },
             _ => Self::Attack { attack: next(), room: next(), by: next() },
         }
     }

@@ -174,6 +174,115 @@ fn lines_that_are_no_questions() {
     );
 }
 
+/// Every row of the table of questions: what FROM and TO may be, what is no question, and what is denied.
+#[test]
+fn every_row_of_the_table() {
+    ask(
+        Preset::Cooperative,
+        &[
+            // add: 0, and the role given.
+            ("3 add 0 3", "allow"),
+            ("3 add 2 3", "deny listed"),
+            ("3 add - 3", "error FROM"),
+            ("3 add 0 -", "error TO"),
+            ("3 add 0 99", "deny no-such-role"),
+            // remove: the target's role, and 0.
+            ("3 remove 2 0", "allow"),
+            ("3 remove 2 2", "deny no-such-role"),
+            ("3 remove 0 0", "deny not-listed"),
+            ("3 remove - 0", "error FROM"),
+            ("3 remove 2 -", "error TO"),
+            ("3 remove 99 0", "error FROM:"),
+            // kick: the target's role, and nothing.
+            ("3 kick 2 -", "allow"),
+            ("3 kick 2 0", "error TO"),
+            ("3 kick - -", "error FROM"),
+            ("3 kick 0 -", "deny not-listed"),
+            ("3 kick 99 -", "error FROM:"),
+            // ban: the target's role or 0, and 1.
+            ("3 ban 2 1", "allow"),
+            ("3 ban 0 1", "allow"),
+            ("3 ban 1 1", "deny"),
+            ("3 ban 2 3", "deny no-such-role"),
+            ("3 ban - 1", "error FROM"),
+            ("3 ban 2 -", "error TO"),
+            // unban: 1, and the role given.
+            ("3 unban 1 2", "allow"),
+            ("3 unban 2 2", "deny not-banned"),
+            ("3 unban 0 2", "deny not-banned"),
+            ("3 unban 1 0", "deny no-such-role"),
+            ("3 unban 1 99", "deny no-such-role"),
+            ("3 unban - 2", "error FROM"),
+            ("3 unban 1 -", "error TO"),
+            // set-role: the target's role, and the role given.
+            ("3 set-role 2 3", "allow"),
+            ("3 set-role 0 3", "deny not-listed"),
+            ("3 set-role 2 99", "deny no-such-role"),
+            ("3 set-role 99 2", "error FROM:"),
+            ("3 set-role 2 -", "error TO"),
+            // leave: nothing or the actor's own role, and 0.
+            ("2 leave - 0", "allow"),
+            ("2 leave 2 0", "allow"),
+            ("2 leave 3 0", "deny others"),
+            ("2 leave - 1", "deny no-such-role"),
+            ("2 leave - -", "error TO"),
+            ("2 leave 99 0", "error FROM:"),
+            // remove-own-client: nothing or the actor's own role, and nothing.
+            ("2 remove-own-client - -", "allow"),
+            ("2 remove-own-client 2 -", "allow"),
+            ("2 remove-own-client 3 -", "deny others"),
+            ("2 remove-own-client - 0", "error TO"),
+            // Joining: nothing, and the role given.
+            ("0 open-join - -", "error TO"),
+            ("0 open-join 0 2", "error FROM"),
+            ("0 join-code 2 2", "error FROM"),
+            ("0 preauth-join 0 2", "error FROM"),
+            ("2 join-code - 2", "deny listed"),
+            ("2 preauth-join - 2", "deny listed"),
+            // Who may not act at all.
+            ("0 leave - 0", "deny no-participant"),
+            ("1 leave - 0", "deny no-participant"),
+            ("1 add-own-client - -", "deny no-participant"),
+            // Lines that are none.
+            ("2 send - - 2=1/1 2=2/2", "error two counts for role 2"),
+            ("2 send - - 2=1/2", "error counts"),
+            ("2 send - - 99=1/1", "error ROLE:"),
+            ("2 send - - more", "error counts"),
+            ("2 send -", "error TO"),
+            ("2 send", "error FROM"),
+            ("2", "error ACTION"),
+            ("- send - -", "error ACTOR_ROLE"),
+            ("4294967296 send - -", "error ACTOR_ROLE"),
+            ("2 Send - -", "error unknown"),
+        ],
+    );
+    for action in ["add-own-client", "set-name", "set-description", "set-avatar", "set-subject"]
+        .into_iter()
+        .chain(["set-mood", "set-base-policy", "set-roles", "set-preauth", "destroy", "reinit"])
+        .chain(["set-operational-policy", "set-other-policy", "send", "receive"])
+    {
+        let answer = |rest: &str| {
+            let line = format!("2 {action} {rest}");
+            answer(&Preset::Cooperative.roles(), &line).to_string()
+        };
+        assert!(!answer("- -").starts_with("error"), "{action}");
+        assert!(answer("2 -").starts_with("error FROM"), "{action}");
+        assert!(answer("- 2").starts_with("error TO"), "{action}");
+    }
+    ask(
+        Preset::Strict,
+        &[
+            ("2 set-own-role 2 3", "allow"),
+            ("2 set-own-role 3 3", "deny others"),
+            ("2 set-own-role - 0", "deny no-such-role"),
+            ("2 set-own-role - 99", "deny no-such-role"),
+            ("2 set-own-role - -", "error TO"),
+            ("0 preauth-join - 99", "deny"),
+            ("0 join-code - 1", "deny role-change"),
+        ],
+    );
+}
+
 /// A policy that goes to a file comes back the same.
 #[test]
 fn presets_as_files() {

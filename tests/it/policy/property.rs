@@ -409,6 +409,12 @@ proptest! {
         }
     }
 
+    /// What the fuzz target checks, on octets without a corpus: short ones for decoders, long ones for changes.
+    #[test]
+    fn what_is_fuzzed_holds(octets in prop::collection::vec(any::<u8>(), 0..400)) {
+        super::fuzzed::check(&octets);
+    }
+
     /// D-57: octets from anywhere are refused or understood, and what is understood is kept octet for octet.
     #[test]
     fn octets_from_anywhere(octets in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -13,6 +13,8 @@
 //! > commit alice: add eve 2; client eve   proposals by value, and all that wait by reference
 //! > join eve code 2: add eve 2            an external commit, and all waiting SelfRemoves
 //! > say bob as m1: text; topic lunch      a message; see `say`
+//! > within discoverable=false             the room as it stands, in an operator's envelope
+//! > sends bob, receives bob, fixed        who may speak and hear; the name of a fixed room
 //! > create alice                          the room as it stands, made by somebody
 //! > may bob canCopyMessage                a capability
 //! > download bob m1                       the assets of a message
@@ -26,10 +28,11 @@ use super::say::{self, Said};
 use openmimi::{
     codec::Wire,
     policy::{
-        Action, BaseRoomPolicy, Bounds, Capability, Claim, Claims, Committed, Committer, JoinCode,
-        PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange, RoleIndex, Roles, View,
-        components::{JoinLinks, JoinLinksUpdate, OperationalParameters},
-        judge_commit, judge_creation, judge_proposals,
+        Action, BaseRoomPolicy, Bounds, Capability, Choice, Claim, Claims, Committed, Committer,
+        Envelope, JoinCode, PreAuth, PreAuthEntry, Proposed, Proposer, Queue, RoleChange,
+        RoleIndex, Roles, View,
+        components::{JoinLinks, JoinLinksUpdate, OperationalParameters, UploadLocation},
+        fixed_participants, judge_commit, judge_creation, judge_proposals, may_receive, may_send,
         presets::Preset,
     },
     room::{
@@ -311,14 +314,27 @@ impl Scene {
             ["download", who, label] => self.said.download(&self.state_of(), who, label),
             ["may", who, name] => {
                 let capability = Capability::named(name).unwrap();
-                let may = openmimi::policy::may(&self.state_of(), user(who), capability);
-                vec![if may { "allow" } else { "deny" }.to_owned()]
+                vec![answer(openmimi::policy::may(&self.state_of(), user(who), capability))]
             }
             ["create", who] => {
                 let creator = user(who);
                 let judged = judge_creation(&played.committed, &creator, parent.as_ref());
                 vec![judged.map_or_else(|denied| told(&denied), |()| "allow".to_owned())]
             }
+            ["within", ref choices @ ..] => {
+                let envelope = envelope_of(choices);
+                let faults = envelope.faults(&played.committed);
+                match faults.is_empty() {
+                    true => vec!["allow".to_owned()],
+                    false => faults.iter().map(|fault| format!("outside {fault}")).collect(),
+                }
+            }
+            ["fixed"] => match fixed_participants(&played.committed) {
+                Some([a, b, ..]) => vec![format!("fixed {a:02x}{b:02x}")],
+                None => vec!["not fixed".to_owned()],
+            },
+            ["sends", who] => vec![answer(may_send(&played.committed, &user(who)))],
+            ["receives", who] => vec![answer(may_receive(&played.committed, &user(who)))],
             ["show"] => played.show(),
             ["start"] => Vec::new(),
             _ => panic!("no such statement: {statement}"),
@@ -326,12 +342,57 @@ impl Scene {
     }
 }
 
+fn answer(may: bool) -> String {
+    if may { "allow" } else { "deny" }.to_owned()
+}
+
+/// An operator's envelope: the default one with some choices less.
+fn envelope_of(choices: &[&str]) -> Envelope {
+    let mut envelope = Envelope::default();
+    for choice in choices {
+        let (field, value) = choice.split_once('=').unwrap();
+        let yes = || value.parse::<bool>().unwrap();
+        let count = || value.parse::<u32>().unwrap();
+        let of_three = || match value {
+            "required" => Choice::REQUIRED,
+            "forbidden" => Choice::FORBIDDEN,
+            _ => Choice::ANY,
+        };
+        match field {
+            "roles" => envelope.roles = Some(vec![Preset::named(value).unwrap().roles()]),
+            "forbidden" => {
+                envelope.forbidden_capabilities.insert(Capability::named(value).unwrap());
+            }
+            "hub_enforces" => envelope.hub_enforces = yes(),
+            "max_users" => envelope.max_users = Some(count()),
+            "max_clients" => envelope.max_clients = Some(count()),
+            "persistent" => envelope.persistent = yes(),
+            "discoverable" => envelope.discoverable = yes(),
+            "pseudonyms" => envelope.pseudonyms = yes(),
+            "dependent" => envelope.dependent = yes(),
+            "everybody" => envelope.preauthorise_everybody = yes(),
+            "links" => envelope.join_links = count() as usize,
+            "link_expiration" => envelope.link_expiration = Some(count()),
+            "logging" => envelope.logging = of_three(),
+            "history" => envelope.history = of_three(),
+            "expiring" => envelope.expiring_messages = of_three(),
+            "bots" => envelope.bots = yes(),
+            "location" => envelope.asset_locations = Some(vec![UploadLocation::LocalProvider]),
+            "direct" => envelope.direct_downloads = yes(),
+            "octets" => envelope.asset_octets = count().into(),
+            "unknown" => envelope.unknown_components = yes(),
+            _ => panic!("no such choice: {choice}"),
+        }
+    }
+    envelope
+}
+
 fn number(text: &str) -> u16 {
     u16::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
 }
 
 fn octets(hex: &str) -> Vec<u8> {
-    let hex = hex.trim_start_matches('-');
+    let hex = hex.replace('-', "");
     (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
@@ -401,6 +462,10 @@ fn changed_roles(roles: &Roles, words: &[&str]) -> Roles {
         ["active", role, range] => {
             let at = at(&roles, role);
             roles[at].active = bounds(range);
+        }
+        ["unnamed", role] => {
+            let at = at(&roles, role);
+            (roles[at].name, roles[at].description) = (String::new(), String::new());
         }
         ["name", role, name] => {
             let at = at(&roles, role);

@@ -105,7 +105,7 @@ impl<C: WorldCrypto> World<C> {
     }
 
     /// As whom the room's hub sees a device.
-    fn peer_at_hub(&self, device: usize, room: usize) -> Peer {
+    pub(super) fn peer_at_hub(&self, device: usize, room: usize) -> Peer {
         let home = self.people[self.phones[device].user].home;
         if home == self.sites[room].hub {
             self.peer_of(device)

@@ -1,0 +1,98 @@
+//! What simulated worlds have found (`testing::world`), each as small as it gets.
+
+use super::{
+    threats::{external, leaf_of, take},
+    *,
+};
+use crate::{
+    delivery::{self, ExternalProposal, LeafIndex},
+    room::ParticipantListUpdate,
+};
+
+/// A tablet of Alice joins from outside, and nobody has told the hub.
+fn joining(hub: &Hub, alice: &Client) -> Client {
+    let mut tablet = Client::new("alice", "tablet", Crash::Never);
+    let request = tablet.ask(None);
+    let response = hub.group_info(request.request(), &alice.tree());
+    let limits = Limits::default();
+    let none = RoleIndex::NONE;
+    let founding =
+        Room::join_external(&tablet.env(), &request, &response, none, None, &limits).unwrap();
+    tablet.found(founding);
+    tablet.seen = hub.log.len();
+    tablet
+}
+
+/// P-165, Q-46: a ban that the hub proposes again after an external commit comes with the removals of the banned user's
+/// clients, and is nothing without them. Judged one by one, clients refused what the hub had accepted.
+#[test]
+fn stapled_proposals_are_judged_together() {
+    let (mut hub, mut alice, ..) = three(Preset::Cooperative, Crash::Always);
+    let token = alice.token();
+    alice.act(|room, env| room.update_self(env, token)).unwrap();
+    alice.send_all(&mut hub);
+    let mut tablet = joining(&hub, &alice);
+    let place = tablet.room().committed().participants().find(user("bob")).unwrap().place;
+    let ban = ParticipantListUpdate { changed: vec![(place, RoleIndex(1))], ..Default::default() };
+    let ban = ExternalProposal::AppDataUpdate {
+        component: ComponentId::PARTICIPANT_LIST.0,
+        operation: delivery::ComponentOperation::Update(ban.encode()),
+    };
+    let remove = ExternalProposal::Remove(LeafIndex(leaf_of(&tablet, "bob").u32()));
+    let staples = [ban, remove].map(|proposal| {
+        let FanoutEvent::Proposals { first, .. } = external(&tablet, &hub.signer, &proposal).event
+        else {
+            panic!("a proposal")
+        };
+        first
+    });
+    tablet.send_all(&mut hub);
+    let FanoutEvent::Commit { external_proposals, .. } = &mut hub.log.last_mut().unwrap().event
+    else {
+        panic!("a commit")
+    };
+    external_proposals.extend(staples);
+    alice.catch_up(&hub);
+    let events = alice.events();
+    assert!(!events.iter().any(|event| matches!(event, Event::Forbidden { .. })), "{events:?}");
+    assert_eq!(alice.room().effective().role(user("bob")), RoleIndex(1));
+    assert!(alice.room().owes_commit());
+}
+
+/// D-82: two commits for one epoch, and ours is the external one that lost. That is a race, and no fork.
+#[test]
+fn an_external_commit_that_lost_the_race_is_no_fork() {
+    let (mut hub, mut alice, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    let token = alice.token();
+    alice.act(|room, env| room.update_self(env, token)).unwrap();
+    alice.send_all(&mut hub);
+    bob.catch_up(&hub);
+    let mut tablet = joining(&hub, &alice);
+    let token = bob.token();
+    bob.act(|room, env| room.update_self(env, token)).unwrap();
+    bob.send_all(&mut hub);
+    let commit = hub.log.last().unwrap().clone();
+    assert_eq!(take(&mut tablet, &commit).unwrap(), Received::Taken);
+    assert!(!tablet.room().is_forked());
+    let events = tablet.events();
+    let lost = |event: &Event| matches!(event, Event::Failed { reason: Failure::Obsolete, .. });
+    assert!(events.iter().any(lost), "{events:?}");
+    assert_eq!(tablet.room().outbox().count(), 0);
+}
+
+/// RFC 9420, section 12.4: nobody commits its own removal. It was blamed on the cryptography provider.
+#[test]
+fn a_client_whose_removal_waits_owes_no_commit() {
+    let (mut hub, mut alice, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    let intent = Intent { remove: vec![participant("bob")], ..Intent::default() };
+    let token = alice.token();
+    alice.act(|room, env| room.propose(env, token, &intent)).unwrap();
+    alice.send_all(&mut hub);
+    alice.catch_up(&hub);
+    bob.catch_up(&hub);
+    assert!(alice.room().owes_commit());
+    assert!(!bob.room().owes_commit());
+    let token = bob.token();
+    let refused = bob.act(|room, env| room.commit_pending(env, token));
+    assert!(matches!(refused, Err(Refusal::Going)), "{refused:?}");
+}

@@ -15,10 +15,11 @@
 #![expect(clippy::disallowed_methods, reason = "an example has a clock")]
 
 mod apps;
+mod evening;
+mod morning;
 mod net;
 mod outbox;
 mod people;
-mod scenes;
 mod server;
 #[path = "../shared/mod.rs"]
 mod shared;

@@ -151,7 +151,7 @@ impl Story {
             .expect("created in the second scene")
     }
 
-    /// Whether the hub's own proposals and those of a provider can reach the room: it is among the external senders.
+    /// Whether a provider may propose in the room: it is among the external senders of the group.
     pub fn may_propose(&self, provider: &str) -> bool {
         let identity = format!("mimi://{provider}");
         let mut credential = vec![u8::try_from(identity.len()).expect("short")];
@@ -211,7 +211,7 @@ impl Story {
         Ok(())
     }
 
-    /// The device of a user, by its place in the story.
+    /// Whose device it is.
     pub fn owner(&self, phone: usize) -> UserUri {
         self.world.phones[phone].user.clone()
     }

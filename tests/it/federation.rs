@@ -4,14 +4,16 @@
 
 #[path = "../../examples/federation/apps.rs"]
 mod apps;
+#[path = "../../examples/federation/evening.rs"]
+mod evening;
+#[path = "../../examples/federation/morning.rs"]
+mod morning;
 #[path = "../../examples/federation/net.rs"]
 mod net;
 #[path = "../../examples/federation/outbox.rs"]
 mod outbox;
 #[path = "../../examples/federation/people.rs"]
 mod people;
-#[path = "../../examples/federation/scenes.rs"]
-mod scenes;
 #[path = "../../examples/federation/server.rs"]
 mod server;
 #[path = "../../examples/shared/mod.rs"]

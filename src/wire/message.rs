@@ -57,18 +57,14 @@ fn expect_wire_format(reader: &mut Reader<'_>, expected: u16) -> Result<(), Deco
     }
 }
 
-/// Writes version and wire format.
 /// Whether octets are refused because an MLSMessage has a wire format that is unknown here, as those of
 /// SemiPrivateMessage and TargetedMessage are: not malformed, but not supported.
 pub(crate) fn is_unknown_wire_format(error: &DecodeError) -> bool {
-    match error.fault {
-        Fault::Code(code) => {
-            error.what == "MLSMessage.wire_format" && code > u64::from(KEY_PACKAGE)
-        }
-        _ => false,
-    }
+    error.what == "MLSMessage.wire_format"
+        && matches!(error.fault, Fault::Code(code) if code > u64::from(KEY_PACKAGE))
 }
 
+/// Writes version and wire format.
 fn write_wire_format(out: &mut Vec<u8>, wire_format: u16) {
     out.extend_from_slice(&VERSION_MLS10.to_be_bytes());
     out.extend_from_slice(&wire_format.to_be_bytes());

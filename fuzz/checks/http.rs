@@ -31,8 +31,11 @@ pub fn input_for(name: &str, bytes: &[u8]) -> Vec<u8> {
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
+/// First line, headers, body.
+type Parts<'a> = (&'a str, Vec<(&'a str, &'a [u8])>, &'a [u8]);
+
 /// A head in lines, an empty line, the body. The head is a first line and headers, as in HTTP/1.1 but bare.
-fn parse(bytes: &[u8]) -> Option<(&str, Vec<(&str, &[u8])>, &[u8])> {
+fn parse(bytes: &[u8]) -> Option<Parts<'_>> {
     let (head, body) = match bytes.windows(2).position(|two| two == b"\n\n") {
         Some(end) => (&bytes[..end], &bytes[end + 2..]),
         None => (bytes, &[][..]),

@@ -1,6 +1,7 @@
 //! The integration tests, one binary: two cores link it once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::duplicate_mod, reason = "each example brings the modules that they share")]
 
 mod clubhouse;
 mod conformance;

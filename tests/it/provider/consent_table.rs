@@ -39,11 +39,13 @@ fn met(stance: Stance, said: &[usize], room: Option<&RoomUri>) -> String {
         assert_eq!(given, code == Code::NoCompatibleMaterial, "{code:?}");
         code
     };
-    let name = |code| match code {
-        Code::NoCompatibleMaterial => "given".to_owned(),
-        Code::NoConsent => "noConsent".to_owned(),
-        Code::NoConsentForThisRoom => "noConsentForThisRoom".to_owned(),
-        other => panic!("{other:?}"),
+    let name = |code| {
+        let answers = [
+            (Code::NoCompatibleMaterial, "given"),
+            (Code::NoConsent, "noConsent"),
+            (Code::NoConsentForThisRoom, "noConsentForThisRoom"),
+        ];
+        answers.iter().find(|(answer, _)| *answer == code).expect("one of these").1.to_owned()
     };
     let (open, private) = (name(code(false)), name(code(true)));
     if open == private { open } else { format!("{open}/{private}") }

@@ -35,6 +35,9 @@
 //! * A second process of a provider works on the same store with what it read some time ago.
 //! * Clocks jump.
 //!
+//! One thing does not happen: a hub never gets a second user's commit that lacks the same proposal, after which it would
+//! let that lapse as one that nobody can accept. A hub that has refused the first one is restarted, and forgets it.
+//!
 //! # What has to hold
 //!
 //! A model of plain sets and maps follows what the hubs save, without MLS and without octets. After each step it is held

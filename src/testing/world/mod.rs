@@ -1,7 +1,7 @@
 //! A world: providers, people with devices, rooms, links and disks, in which everything goes wrong that can.
 //!
 //! Run it in your own tests, or as `cargo run --release --example simulate`. It drives the machines of this crate as an
-//! embedder would: octets between them, [`MemoryStore`](super::MemoryStore)s below them, and the loop of
+//! embedder would: octets between them, [`MemoryStore`]s below them, and the loop of
 //! check, save, apply around each step.
 //!
 //! ```

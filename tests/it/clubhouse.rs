@@ -1,6 +1,7 @@
 //! The clubhouse of the examples, with a crash at every other save.
 
-#![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
+#![allow(dead_code, unreachable_pub, reason = "the modules of an example are its own")]
+#![allow(clippy::disallowed_methods, reason = "an example has a clock")]
 
 #[path = "../../examples/clubhouse/people.rs"]
 mod people;

@@ -1,6 +1,7 @@
 //! A day in the life of four providers, with a crash at every other save.
 
-#![allow(dead_code, unreachable_pub, clippy::disallowed_methods)]
+#![allow(dead_code, unreachable_pub, reason = "the modules of an example are its own")]
+#![allow(clippy::disallowed_methods, reason = "an example has a clock")]
 
 #[path = "../../examples/federation/apps.rs"]
 mod apps;

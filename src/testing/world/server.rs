@@ -303,13 +303,9 @@ impl<C: WorldCrypto> World<C> {
             tally: &mut self.tally,
             sends_first: false,
         };
-        let done = slot.step(shelf, &follower_id(room), |machine| call(machine, &env));
-        self.break_if(done.broken);
-        match done.result {
-            Ok(outcome) => Some(Ok(outcome)),
-            Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => Some(Err(refusal)),
-        }
+        let mut done = slot.step(shelf, &follower_id(room), |machine| call(machine, &env));
+        self.break_if(done.broken.take());
+        done.told()
     }
 
     /// A call of a user at its provider.
@@ -332,13 +328,9 @@ impl<C: WorldCrypto> World<C> {
             tally: &mut self.tally,
             sends_first: false,
         };
-        let done = slot.step(shelf, &user_id(user), |machine| call(machine, &env));
-        self.break_if(done.broken);
-        match done.result {
-            Ok(outcome) => Some(Ok(outcome)),
-            Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => Some(Err(refusal)),
-        }
+        let mut done = slot.step(shelf, &user_id(user), |machine| call(machine, &env));
+        self.break_if(done.broken.take());
+        done.told()
     }
 
     /// For a user of its own it claims; for another it passes the request on, if it is the hub.

@@ -142,6 +142,17 @@ pub(super) struct Done<R, A, E> {
     pub(super) broken: Option<(Invariant, String)>,
 }
 
+impl<R, A, E> Done<R, A, E> {
+    /// What whoever has asked is told: nothing after a crash.
+    pub(super) fn told(self) -> Option<Result<Outcome<R, A>, E>> {
+        match self.result {
+            Ok(outcome) => Some(Ok(outcome)),
+            Err(Halt::Crashed) => None,
+            Err(Halt::Refused(refusal)) => Some(Err(refusal)),
+        }
+    }
+}
+
 /// What stands around the machines of one node.
 pub(super) struct Shelf<'a> {
     pub(super) store: &'a mut MemoryStore,

@@ -62,6 +62,8 @@ pub(super) enum Record {
     /// By the SHA-256 of the code; with the time at which it is forgotten.
     Code(Vec<u8>, JoiningCode, Timestamp),
     Tombstone(Tombstone),
+    /// The number of the event that carries the proposals accepted at this time, while they can wait.
+    Carrier(Timestamp, u64),
 }
 
 const HEAD: u8 = 0x01;
@@ -76,6 +78,7 @@ const REPORTED: u8 = 0x09;
 const CODE: u8 = 0x0A;
 const TOMBSTONE: u8 = 0x0B;
 const ASKED: u8 = 0x0C;
+const CARRIER: u8 = 0x0D;
 
 /// The key of a submitted message's record.
 pub(super) fn sent_key(number: u64) -> Key {
@@ -90,6 +93,11 @@ pub(super) fn reported_key(name: &[u8]) -> Key {
 /// The key of a GroupInfo request's record.
 pub(super) fn asked_key(name: &[u8]) -> Key {
     Key::new(ASKED).bytes(name)
+}
+
+/// The key of the record of an event that carries proposals.
+pub(super) fn carrier_key(accepted: Timestamp) -> Key {
+    Key::new(CARRIER).u64(accepted.0)
 }
 
 /// The key of an answer's record.
@@ -145,6 +153,7 @@ impl Record {
             }
             Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
             Self::Tombstone(tombstone) => (Key::new(TOMBSTONE), Some(record::encode(tombstone))),
+            Self::Carrier(accepted, event) => (carrier_key(*accepted), Some(record::encode(event))),
         }
     }
 
@@ -195,6 +204,12 @@ impl Record {
             let (code, until) = record::decode("a joining code", value)?;
             loaded.push(Self::Code(key.fields().to_vec(), code, until));
         }
+        for (key, value) in records.kind(CARRIER) {
+            let corrupt = || RestoreError::Corrupt("the event of a proposal");
+            let accepted = key.fields().try_into().map_err(|_| corrupt())?;
+            let event = record::decode("the event of a proposal", value)?;
+            loaded.push(Self::Carrier(Timestamp(u64::from_be_bytes(accepted)), event));
+        }
         if let Some(tombstone) = records.single(TOMBSTONE) {
             loaded.push(Self::Tombstone(record::decode("the tombstone", tombstone)?));
         }
@@ -234,6 +249,7 @@ mod tests {
             (Record::Desk(Desk::default()), "08", "010000"),
             (Record::Reported(vec![0xAB], Timestamp(300)), "09ab", "01ac02"),
             (Record::Asked(vec![0xCD], Asked { at: Timestamp(1) }, Timestamp(2)), "0ccd", "010102"),
+            (Record::Carrier(Timestamp(8), 300), "0d0000000000000008", "01ac02"),
         ];
         let mut stored = Records { revision: Revision(1), ..Records::default() };
         for (record, key, beginning) in &records {

@@ -58,6 +58,8 @@ pub struct Room {
     pub(super) reported: Expiring<()>,
     /// By the hash of the request.
     pub(super) asked: Expiring<Asked>,
+    /// The events that carry the proposals of members that wait, by when those were accepted.
+    pub(super) carriers: BTreeMap<Timestamp, u64>,
     // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
@@ -153,7 +155,8 @@ impl Room {
             | Record::Reported(..)
             | Record::Asked(..)
             | Record::Code(..)
-            | Record::Tombstone(_) => None,
+            | Record::Tombstone(_)
+            | Record::Carrier(..) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
@@ -197,6 +200,7 @@ impl Room {
             desk: Desk::default(),
             reported: Expiring::default(),
             asked: Expiring::default(),
+            carriers: BTreeMap::new(),
             audience: None,
             parent: None,
             floods: Floods::default(),
@@ -225,6 +229,9 @@ impl Room {
             Record::Asked(name, asked, until) => self.asked.insert(name, asked, until),
             Record::Code(name, code, until) => self.codes.insert(name, code, until),
             Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
+            Record::Carrier(accepted, event) => {
+                self.carriers.insert(accepted, event);
+            }
         }
     }
 
@@ -400,6 +407,9 @@ impl Room {
         change: Change,
         reply: R,
     ) -> Step<'_, Self, R> {
+        if matches!(change, Change::Commit(..) | Change::Refounded(..)) {
+            draft.forget_carriers(self);
+        }
         let mut writes = draft.writes();
         match &change {
             Change::None => {}

@@ -127,6 +127,13 @@ pub(super) struct Desk {
     waiting: BTreeSet<u64>,
 }
 
+impl Desk {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
 /// Why a report is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     codec::Wire,
-    delivery::{Committer, ComponentOperation, ExternalProposal, LeafIndex, ProposalView, StagedCommit},
+    delivery::{
+        Committer, ComponentOperation, ExternalProposal, LeafIndex, ProposalView, StagedCommit,
+    },
     env::{Crypto, Env, Timestamp},
     error::Misuse,
     policy::{self, Proposed, Queue, RoleIndex, View},

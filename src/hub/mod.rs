@@ -74,6 +74,8 @@ mod room;
 mod senders;
 mod sizes;
 mod submit;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 mod update;
 
 use std::ops::Range;

@@ -43,6 +43,11 @@ impl Omitted {
         others
     }
 
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// A new epoch begins, with other proposals.
     pub(super) fn clear(&mut self) {
         self.0.clear();

@@ -1,11 +1,8 @@
 //! One step after the other.
 
 use super::{
-    World, WorldCrypto,
-    letters::Say,
-    luck::Luck,
-    report::Report,
-    transition::{Step, Transition},
+    World, WorldCrypto, letters::Say, luck::Luck, report::Report, step::Step,
+    transition::Transition,
 };
 
 impl<C: WorldCrypto> World<C> {

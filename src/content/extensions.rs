@@ -195,7 +195,10 @@ pub(super) fn walk(reader: &mut Reader<'_>) -> Result<Found, Invalid> {
 }
 
 /// Reads the key of an extension: as any key, but no byte string, and text of 1 to 255 octets.
-fn key(reader: &mut Reader<'_>, before: Option<(usize, usize)>) -> Result<(usize, usize), Invalid> {
+pub(super) fn key(
+    reader: &mut Reader<'_>,
+    before: Option<(usize, usize)>,
+) -> Result<(usize, usize), Invalid> {
     let start = reader.at();
     let first = reader.peek()?;
     let key = walk::key(reader, before)?;

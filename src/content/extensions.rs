@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use super::{
     Invalid, Rule,
     cbor::{
-        Entries, Item, Value,
+        Entries, Item,
         read::{Reader, major},
         walk,
         write::Writer,
@@ -66,19 +66,8 @@ impl<'a> ExtensionKey<'a> {
     }
 
     fn from_item(item: Item<'a>) -> Option<Self> {
-        match item.value() {
-            Value::Text(text) => Some(Self::Text(text)),
-            value @ (Value::Unsigned(_) | Value::Negative(_)) => value.integer().map(Self::Number),
-            Value::Bytes(_)
-            | Value::Array(_)
-            | Value::Map(_)
-            | Value::Tag(..)
-            | Value::Bool(_)
-            | Value::Null
-            | Value::Undefined
-            | Value::Simple(_)
-            | Value::Float(_) => None,
-        }
+        let key = item.value();
+        key.text().map(Self::Text).or_else(|| key.integer().map(Self::Number))
     }
 }
 

@@ -181,26 +181,18 @@ proptest! {
     #[test]
     fn changed_messages_are_never_accepted_by_us_alone(
         draft in support::draft(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..3),
+        changes in support::changes(1..3),
     ) {
-        let mut bytes = draft.encode(Salt([7; 16])).unwrap();
-        for (at, octet) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = octet;
-        }
+        let bytes = support::changed(draft.encode(Salt([7; 16])).unwrap(), changes);
         check_message(&bytes)?;
     }
 
     #[test]
     fn changed_values_are_never_accepted_by_us_alone(
         value in support::value(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        changes in support::changes(0..3),
     ) {
-        let mut bytes = value.as_item().as_bytes().to_vec();
-        for (at, octet) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = octet;
-        }
+        let bytes = support::changed(value.as_item().as_bytes().to_vec(), changes);
         check_item(&bytes)?;
     }
 

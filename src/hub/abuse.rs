@@ -131,6 +131,11 @@ impl Desk {
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 /// Why a report is refused.

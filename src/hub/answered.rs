@@ -49,6 +49,11 @@ pub(super) struct Answered {
 }
 
 impl Answered {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.answers.len()
+    }
+
     pub(super) fn insert(&mut self, number: u64, answer: Answer) {
         self.by_request.insert(answer.request, number);
         self.answers.insert(number, answer);

@@ -159,6 +159,7 @@ impl Room {
         let codes = self.codes.iter().map(|(name, _)| record::code_key(name));
         let reported = self.reported.iter().map(|(name, ())| record::reported_key(name));
         let asked = self.asked.iter().map(|(name, _)| record::asked_key(name));
+        let carriers = self.carriers.keys().map(|accepted| record::carrier_key(*accepted));
         let trees =
             self.trees.iter().flat_map(|(hash, ())| [record::tree_key(hash), trees::key(hash)]);
         record::single_keys()
@@ -173,6 +174,7 @@ impl Room {
             .chain(reported)
             .chain(asked)
             .chain(trees)
+            .chain(carriers)
     }
 
     /// Ends a temporary room that accepted proposals leave without a client: nobody is left who could commit them, and

@@ -29,6 +29,7 @@ enum Gone {
     Asked(Vec<u8>),
     Code(Vec<u8>),
     Tree(Vec<u8>),
+    Carrier(Timestamp),
 }
 
 /// Changes of the hub's own records. The head is a copy that is written back if it changed.
@@ -97,6 +98,16 @@ impl Draft {
     /// Tells a provider again what is outstanding.
     pub(super) fn notify(&mut self, provider: &Domain) {
         self.notify.insert(provider.clone());
+    }
+
+    /// The next event carries the proposals of members that are accepted at this time.
+    pub(super) fn carries(&mut self, accepted: Timestamp) {
+        self.put.push(Record::Carrier(accepted, self.head.next_event));
+    }
+
+    /// A new epoch begins: nothing waits of what waited.
+    pub(super) fn forget_carriers(&mut self, room: &Room) {
+        self.gone.extend(room.carriers.keys().copied().map(Gone::Carrier));
     }
 
     pub(super) fn put(&mut self, record: Record) {
@@ -194,6 +205,7 @@ impl Draft {
                     writes.insert(trees::key(hash), None);
                     record::tree_key(hash)
                 }
+                Gone::Carrier(accepted) => record::carrier_key(*accepted),
             };
             writes.insert(key, None);
         }
@@ -266,7 +278,8 @@ impl Draft {
             | Record::Sent(..)
             | Record::Past(_)
             | Record::Desk(_)
-            | Record::Tombstone(_) => None,
+            | Record::Tombstone(_)
+            | Record::Carrier(..) => None,
         });
         put.chain(self.cursors.values().filter_map(|cursor| cursor.retry_at)).min()
     }
@@ -283,6 +296,9 @@ impl Draft {
                 Gone::Asked(name) => room.asked.remove(&name),
                 Gone::Code(name) => room.codes.remove(&name),
                 Gone::Tree(hash) => room.trees.remove(&hash),
+                Gone::Carrier(accepted) => {
+                    room.carriers.remove(&accepted);
+                }
             }
         }
         for record in self.put {

@@ -75,6 +75,8 @@ mod room;
 mod senders;
 mod sizes;
 mod submit;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 mod trees;
 mod update;
 

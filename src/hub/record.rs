@@ -64,6 +64,8 @@ pub(super) enum Record {
     /// A ratchet tree that is served, by its tree hash; with the time until which it is.
     Tree(Vec<u8>, Timestamp),
     Tombstone(Tombstone),
+    /// The number of the event that carries the proposals accepted at this time, while they can wait.
+    Carrier(Timestamp, u64),
 }
 
 const HEAD: u8 = 0x01;
@@ -78,7 +80,8 @@ const REPORTED: u8 = 0x09;
 const CODE: u8 = 0x0A;
 const TOMBSTONE: u8 = 0x0B;
 const ASKED: u8 = 0x0C;
-const TREE: u8 = 0x0D;
+const CARRIER: u8 = 0x0D;
+const TREE: u8 = 0x0E;
 
 /// The key of a submitted message's record.
 pub(super) fn sent_key(number: u64) -> Key {
@@ -98,6 +101,11 @@ pub(super) fn asked_key(name: &[u8]) -> Key {
 /// The key of a served tree's record, which says until when it is served.
 pub(super) fn tree_key(hash: &[u8]) -> Key {
     Key::new(TREE).bytes(hash)
+}
+
+/// The key of the record of an event that carries proposals.
+pub(super) fn carrier_key(accepted: Timestamp) -> Key {
+    Key::new(CARRIER).u64(accepted.0)
 }
 
 /// The key of an answer's record.
@@ -175,6 +183,7 @@ impl Record {
             Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
             Self::Tree(hash, until) => (tree_key(hash), Some(record::encode(until))),
             Self::Tombstone(tombstone) => (tombstone_key(), Some(record::encode(tombstone))),
+            Self::Carrier(accepted, event) => (carrier_key(*accepted), Some(record::encode(event))),
         }
     }
 
@@ -234,6 +243,12 @@ impl Record {
             let until = record::decode("a tree", value)?;
             loaded.push(Self::Tree(key.fields().to_vec(), until));
         }
+        for (key, value) in records.kind(CARRIER) {
+            let corrupt = || RestoreError::Corrupt("the event of a proposal");
+            let accepted = key.fields().try_into().map_err(|_| corrupt())?;
+            let event = record::decode("the event of a proposal", value)?;
+            loaded.push(Self::Carrier(Timestamp(u64::from_be_bytes(accepted)), event));
+        }
         loaded.extend(tombstone.map(Self::Tombstone));
         Ok(loaded)
     }
@@ -271,7 +286,8 @@ mod tests {
             (Record::Desk(Desk::default()), "08", "010000"),
             (Record::Reported(vec![0xAB], Timestamp(300)), "09ab", "01ac02"),
             (Record::Asked(vec![0xCD], Asked { at: Timestamp(1) }, Timestamp(2)), "0ccd", "010102"),
-            (Record::Tree(vec![0xEF], Timestamp(300)), "0def", "01ac02"),
+            (Record::Tree(vec![0xEF], Timestamp(300)), "0eef", "01ac02"),
+            (Record::Carrier(Timestamp(8), 300), "0d0000000000000008", "01ac02"),
         ];
         let mut stored = Records { revision: Revision(1), ..Records::default() };
         for (record, key, beginning) in &records {

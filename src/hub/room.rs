@@ -63,6 +63,8 @@ pub struct Room {
     pub(super) asked: Expiring<Asked>,
     /// The ratchet trees that are served, by tree hash.
     pub(super) trees: Expiring<()>,
+    /// The events that carry the proposals of members that wait, by when those were accepted.
+    pub(super) carriers: BTreeMap<Timestamp, u64>,
     // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
@@ -161,7 +163,8 @@ impl Room {
             | Record::Asked(..)
             | Record::Code(..)
             | Record::Tree(..)
-            | Record::Tombstone(_) => None,
+            | Record::Tombstone(_)
+            | Record::Carrier(..) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
@@ -208,6 +211,7 @@ impl Room {
             reported: Expiring::default(),
             asked: Expiring::default(),
             trees: Expiring::default(),
+            carriers: BTreeMap::new(),
             audience: None,
             parent: None,
             floods: Floods::default(),
@@ -238,6 +242,9 @@ impl Room {
             Record::Code(name, code, until) => self.codes.insert(name, code, until),
             Record::Tree(hash, until) => self.trees.insert(hash, (), until),
             Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
+            Record::Carrier(accepted, event) => {
+                self.carriers.insert(accepted, event);
+            }
         }
     }
 
@@ -429,6 +436,9 @@ impl Room {
         change: Change,
         reply: R,
     ) -> Step<'_, Self, R> {
+        if matches!(change, Change::Commit(..) | Change::Refounded(..)) {
+            draft.forget_carriers(self);
+        }
         let mut writes = draft.writes();
         match &change {
             Change::None => {}

@@ -93,6 +93,10 @@ impl Answered {
         self.answers.is_empty()
     }
 
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.answers.keys().copied()
+    }
+
     pub(super) fn next_number(&self) -> u64 {
         self.answers.last_key_value().map_or(0, |(number, _)| number + 1)
     }

@@ -43,9 +43,13 @@ impl Room {
         }
         let mut next = self.committed.clone();
         verdict.clone().apply(&mut next);
-        let leaves = next_leaves(&self.leaves, leaves);
+        let due = senders::due(env.keys, &self.domain(), &servers, &next);
         let mut reissued = Reissued::default();
-        if let Some(due) = senders::due(env.keys, &self.domain(), &servers, &next) {
+        if !voids && due.is_none() {
+            return Ok(reissued);
+        }
+        let leaves = next_leaves(&self.leaves, leaves);
+        if let Some(due) = due {
             let people = People { leaves: &leaves, servers: &servers };
             let wanted = [ExternalProposal::ExternalSenders(due)];
             let view = View { committed: &next, effective: &next, ..self.view() };

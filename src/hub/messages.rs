@@ -88,6 +88,10 @@ impl Messages {
         self.sent.iter().enumerate().take_while(goes).map(|(_, (number, _))| *number)
     }
 
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.sent.keys().copied()
+    }
+
     pub(super) fn next_number(&self) -> u64 {
         self.sent.last_key_value().map_or(0, |(number, _)| number + 1)
     }

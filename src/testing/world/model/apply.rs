@@ -1,6 +1,6 @@
 //! What becomes of a room by what its hub has accepted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Device, Room, Text, User, Waiting, Wish, Wrong, wrong};
 use crate::{

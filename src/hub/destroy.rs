@@ -175,7 +175,6 @@ impl Room {
             .chain(asked)
             .chain(carriers)
             .chain(trees)
-            .chain(carriers)
     }
 
     /// Ends a temporary room that accepted proposals leave without a client: nobody is left who could commit them, and

@@ -1,7 +1,8 @@
 //! What a hub costs beside the cryptography and the engine that it cannot do without.
 //!
 //! The last lines are the figures to watch: ratios to the bare minimum on the same bytes, and octets saved.
-//! `cargo bench --bench hub` takes some minutes; `cargo test --benches` uses small rooms.
+//! `cargo bench --bench hub` takes some minutes, `MEMBERS=3000 cargo bench --bench hub` measures rooms of that size only;
+//! `cargo test --benches` uses small rooms.
 //!
 //! Participants are listed and members. Not all of them have committed: [`FILLED`] have, spread evenly, and one in each
 //! subtree beside the path of the committer, so that its commits encrypt to one node a level, as they do where all have
@@ -58,7 +59,12 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     let mut report = vec![submit(&mut criterion, if test { 3 } else { 400 })];
-    for members in if test { vec![4, 10] } else { vec![10, 100, 1_000, 3_000] } {
+    let sizes = match std::env::var("MEMBERS") {
+        Ok(members) => vec![members.parse().unwrap()],
+        Err(_) if test => vec![4, 10],
+        Err(_) => vec![10, 100, 1_000, 3_000],
+    };
+    for members in sizes {
         report.push(update(&mut criterion, members, if test { 2 } else { COMMITS }));
     }
     criterion.final_summary();

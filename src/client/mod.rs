@@ -178,6 +178,8 @@ mod member;
 mod outbox;
 mod propose;
 mod proposed;
+#[cfg(any(test, feature = "testing"))]
+mod raw;
 mod receive;
 mod refusal;
 mod report;
@@ -190,6 +192,8 @@ mod state;
 mod storage;
 mod store;
 mod table;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 mod tree;
 mod waiting;
 

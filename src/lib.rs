@@ -6,11 +6,14 @@
 //! server reads messages. The hub orders what happens, enforces the room's policy, and keeps proposals until a member
 //! commits them.
 //!
-//! | you run | use |
-//! | --- | --- |
-//! | a provider's servers | [`provider`] for your users' KeyPackages and consent, [`hub`] for rooms you host, [`follower`] for rooms your users are in, [`download`] for what you fetch for others |
-//! | an app | [`client`] for devices and rooms, [`content`] for what people write, [`download`] for what they attach |
-//! | a decoder, a fuzzer, a policy tool | [`wire`], [`content`], [`policy`], [`room`] |
+//! | you run | use | begin with |
+//! | --- | --- | --- |
+//! | a provider's servers | [`provider`] for your users' KeyPackages and consent, [`hub`] for rooms you host, [`follower`] for rooms your users are in, [`download`] for what you fetch for others | [`provider::User::found`], [`hub::offer`], [`follower::Room::welcomed`] |
+//! | an app | [`client`] for devices and rooms, [`content`] for what people write, [`download`] for what they attach | [`client::Device::new`], [`content::Compose`] |
+//! | a decoder, a fuzzer, a policy tool | [`wire`], [`content`], [`policy`], [`room`] | [`content::Message::decode`], [`codec::Wire::decode`], [`policy::judge_proposals`] |
+//!
+//! The documentation of each module says who calls it, in which order, and what is to be done next, mostly as a program
+//! that runs.
 //!
 //! # The run loop
 //!

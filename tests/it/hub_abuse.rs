@@ -367,3 +367,31 @@ fn d_97_every_refusal_of_a_report() {
         hub::Answer::Later { retry_after: 60_000 };
     assert_eq!(Reply::from(later), Reply::too_many(60_000));
 }
+
+/// D-97: reports are stored whole, so their octets are bounded too, all together.
+#[test]
+fn d_97_the_octets_of_waiting_reports_are_bounded() {
+    let mut limits = Limits::default();
+    limits.reports_octets = 4_000;
+    let mut world = World::with(limits, Preset::Cooperative);
+    world.add("alice", "bob@b.example/phone", 2);
+    world.add("alice", "cathy@c.example/phone", 2);
+    let c = server("c.example");
+    let about = |words: usize| AbuseReport {
+        note: "x".repeat(words),
+        ..about_bob(Some("cathy@c.example"), &[])
+    };
+    let first = report(&mut world, &c, &about(1_500)).unwrap().number.unwrap();
+    report(&mut world, &c, &about(1_600)).unwrap();
+    let refusal = report(&mut world, &c, &about(1_700)).unwrap_err();
+    assert_eq!((refusal.status(), refusal.retry_after()), (503, None));
+    assert_eq!(refusal, ReportRefusal::FullOfOctets(4_000));
+    // A short one still goes in, and a long one when somebody has taken another over.
+    report(&mut world, &c, &about(10)).unwrap();
+    let reviewed: Result<(), ()> = world.hub.drill(|room, env| Ok(room.reviewed(env, first)));
+    reviewed.unwrap();
+    report(&mut world, &c, &about(1_700)).unwrap();
+    // One alone that is longer never does.
+    let refusal = report(&mut world, &c, &about(4_000)).unwrap_err();
+    assert_eq!(refusal, ReportRefusal::FullOfOctets(4_000));
+}

@@ -164,6 +164,9 @@ pub struct Limits {
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
     pub held_for: u64,
+    /// Milliseconds for which a follower remembers a room that its last client has left. A hub whose 201 was lost sends
+    /// the last word again, for ever by the draft, unless it gets another (P-174, P-175).
+    pub left_for: u64,
     /// Octets of another provider's directory document. Ten templates take 1 KB.
     pub directory: usize,
     /// Milliseconds that another server can have us wait by `Retry-After` (D-09).
@@ -268,6 +271,7 @@ impl Default for Limits {
             consents_told: 256,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
+            left_for: 7 * 24 * 60 * 60 * 1000,
             directory: 64 << 10,
             retry_after: 24 * 60 * 60 * 1000,
             query_elements: 16,

@@ -419,13 +419,21 @@ impl Server {
             });
     }
 
-    /// A client says that it is out of a room.
-    pub fn client_left(&mut self, room: &RoomUri, client: &ClientUri) {
+    /// A client says that it is out of a room, by what it has taken over up to this event.
+    pub fn client_left(
+        &mut self,
+        now: Timestamp,
+        room: &RoomUri,
+        client: &ClientUri,
+        through: u64,
+    ) {
+        let env = Env { now, crypto: &*self.crypto, keys: &() };
         let Some(machine) = self.followers.get_mut(room) else { return };
         let restore = |records: &Records| follower_of(records, &self.limits);
         let id = follower_id(room);
-        while let Err(Halt::Crashed) =
-            self.disk.step(&id, machine, restore, |machine| Ok::<_, ()>(machine.left(client)))
+        while let Err(Halt::Crashed) = self
+            .disk
+            .step(&id, machine, restore, |machine| Ok::<_, ()>(machine.left(&env, client, through)))
         {
         }
     }

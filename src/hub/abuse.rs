@@ -128,13 +128,13 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }
 

@@ -173,8 +173,8 @@ impl Room {
             .chain(codes)
             .chain(reported)
             .chain(asked)
-            .chain(trees)
             .chain(carriers)
+            .chain(trees)
     }
 
     /// Ends a temporary room that accepted proposals leave without a client: nobody is left who could commit them, and

@@ -28,8 +28,8 @@ enum Gone {
     Reported(Vec<u8>),
     Asked(Vec<u8>),
     Code(Vec<u8>),
-    Tree(Vec<u8>),
     Carrier(Timestamp),
+    Tree(Vec<u8>),
 }
 
 /// Changes of the hub's own records. The head is a copy that is written back if it changed.
@@ -201,11 +201,11 @@ impl Draft {
                 Gone::Reported(name) => record::reported_key(name),
                 Gone::Asked(name) => record::asked_key(name),
                 Gone::Code(name) => record::code_key(name),
+                Gone::Carrier(accepted) => record::carrier_key(*accepted),
                 Gone::Tree(hash) => {
                     writes.insert(trees::key(hash), None);
                     record::tree_key(hash)
                 }
-                Gone::Carrier(accepted) => record::carrier_key(*accepted),
             };
             writes.insert(key, None);
         }
@@ -295,10 +295,10 @@ impl Draft {
                 Gone::Reported(name) => room.reported.remove(&name),
                 Gone::Asked(name) => room.asked.remove(&name),
                 Gone::Code(name) => room.codes.remove(&name),
-                Gone::Tree(hash) => room.trees.remove(&hash),
                 Gone::Carrier(accepted) => {
                     room.carriers.remove(&accepted);
                 }
+                Gone::Tree(hash) => room.trees.remove(&hash),
             }
         }
         for record in self.put {

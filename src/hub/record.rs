@@ -98,14 +98,14 @@ pub(super) fn asked_key(name: &[u8]) -> Key {
     Key::new(ASKED).bytes(name)
 }
 
-/// The key of a served tree's record, which says until when it is served.
-pub(super) fn tree_key(hash: &[u8]) -> Key {
-    Key::new(TREE).bytes(hash)
-}
-
 /// The key of the record of an event that carries proposals.
 pub(super) fn carrier_key(accepted: Timestamp) -> Key {
     Key::new(CARRIER).u64(accepted.0)
+}
+
+/// The key of a served tree's record, which says until when it is served.
+pub(super) fn tree_key(hash: &[u8]) -> Key {
+    Key::new(TREE).bytes(hash)
 }
 
 /// The key of an answer's record.
@@ -181,9 +181,9 @@ impl Record {
                 (asked_key(name), Some(record::encode(&(asked, until))))
             }
             Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
+            Self::Carrier(accepted, event) => (carrier_key(*accepted), Some(record::encode(event))),
             Self::Tree(hash, until) => (tree_key(hash), Some(record::encode(until))),
             Self::Tombstone(tombstone) => (tombstone_key(), Some(record::encode(tombstone))),
-            Self::Carrier(accepted, event) => (carrier_key(*accepted), Some(record::encode(event))),
         }
     }
 
@@ -239,15 +239,15 @@ impl Record {
             let (code, until) = record::decode("a joining code", value)?;
             loaded.push(Self::Code(key.fields().to_vec(), code, until));
         }
-        for (key, value) in records.kind(TREE) {
-            let until = record::decode("a tree", value)?;
-            loaded.push(Self::Tree(key.fields().to_vec(), until));
-        }
         for (key, value) in records.kind(CARRIER) {
             let corrupt = || RestoreError::Corrupt("the event of a proposal");
             let accepted = key.fields().try_into().map_err(|_| corrupt())?;
             let event = record::decode("the event of a proposal", value)?;
             loaded.push(Self::Carrier(Timestamp(u64::from_be_bytes(accepted)), event));
+        }
+        for (key, value) in records.kind(TREE) {
+            let until = record::decode("a tree", value)?;
+            loaded.push(Self::Tree(key.fields().to_vec(), until));
         }
         loaded.extend(tombstone.map(Self::Tombstone));
         Ok(loaded)
@@ -286,8 +286,8 @@ mod tests {
             (Record::Desk(Desk::default()), "08", "010000"),
             (Record::Reported(vec![0xAB], Timestamp(300)), "09ab", "01ac02"),
             (Record::Asked(vec![0xCD], Asked { at: Timestamp(1) }, Timestamp(2)), "0ccd", "010102"),
-            (Record::Tree(vec![0xEF], Timestamp(300)), "0eef", "01ac02"),
             (Record::Carrier(Timestamp(8), 300), "0d0000000000000008", "01ac02"),
+            (Record::Tree(vec![0xEF], Timestamp(300)), "0eef", "01ac02"),
         ];
         let mut stored = Records { revision: Revision(1), ..Records::default() };
         for (record, key, beginning) in &records {

@@ -61,10 +61,10 @@ pub struct Room {
     pub(super) reported: Expiring<()>,
     /// By the hash of the request.
     pub(super) asked: Expiring<Asked>,
-    /// The ratchet trees that are served, by tree hash.
-    pub(super) trees: Expiring<()>,
     /// The events that carry the proposals of members that wait, by when those were accepted.
     pub(super) carriers: BTreeMap<Timestamp, u64>,
+    /// The ratchet trees that are served, by tree hash.
+    pub(super) trees: Expiring<()>,
     // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
@@ -210,8 +210,8 @@ impl Room {
             desk: Desk::default(),
             reported: Expiring::default(),
             asked: Expiring::default(),
-            trees: Expiring::default(),
             carriers: BTreeMap::new(),
+            trees: Expiring::default(),
             audience: None,
             parent: None,
             floods: Floods::default(),

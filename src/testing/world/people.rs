@@ -146,7 +146,9 @@ impl<C: WorldCrypto> World<C> {
         let home = self.people[user].home;
         let followed: Vec<usize> = self.providers[home].followers.keys().copied().collect();
         for room in followed {
-            self.at_follower(home, room, |follower, _| Ok::<_, ()>(follower.left(&client)));
+            self.at_follower(home, room, |follower, env| {
+                Ok::<_, ()>(follower.deleted(env, &client))
+            });
         }
         self.publish(device, 4);
         self.luck = luck;

@@ -74,21 +74,20 @@ impl<C: WorldCrypto> World<C> {
             }
             self.say_who_is_out(device, room, home);
             if all && inside && !self.phones[device].rooms.contains_key(&room) {
-                self.at_follower(home, room, |follower, _| Ok::<_, ()>(follower.left(&client)));
+                self.at_follower(home, room, |follower, env| {
+                    let through = follower.taken(&client).unwrap_or_default();
+                    Ok::<_, ()>(follower.left(env, &client, through))
+                });
             }
         }
         busy
     }
 
-    /// A provider learns from its clients whom to withhold messages from (P-178): from those that have seen all that it
-    /// has seen, for the others may not know yet who came back.
+    /// A provider learns from its clients whom to withhold messages from (P-178), from those that are behind too.
     pub(super) fn say_who_is_out(&mut self, device: usize, room: usize, home: usize) {
         let client = self.phones[device].client.clone();
-        let behind =
-            self.providers[home].follower(room).is_none_or(|it| !it.owed(&client).is_empty());
-        if behind {
-            return;
-        }
+        let follower = self.providers[home].follower(room);
+        let Some(as_of) = follower.and_then(|it| it.taken(&client)) else { return };
         let Some(machine) = self.phones[device].room(room) else { return };
         if !machine.is_member() {
             return;
@@ -105,7 +104,10 @@ impl<C: WorldCrypto> World<C> {
             let out =
                 matches!(role, crate::policy::RoleIndex::NONE | crate::policy::RoleIndex::BANNED);
             self.at_follower(home, room, |follower, _| {
-                Ok::<_, ()>(if out { follower.block(&user) } else { follower.unblock(&user) })
+                Ok::<_, ()>(match out {
+                    true => follower.block(&user, as_of),
+                    false => follower.unblock(&user, as_of),
+                })
             });
         }
     }

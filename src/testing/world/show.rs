@@ -122,7 +122,10 @@ impl<C: WorldCrypto> World<C> {
                 }
                 false
             }
-            Event::Changed { .. } | Event::Proposed { .. } | Event::Status { .. } => false,
+            Event::Changed { .. }
+            | Event::Proposed { .. }
+            | Event::Status { .. }
+            | Event::Text { .. } => false,
         }
     }
 }

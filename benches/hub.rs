@@ -13,10 +13,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what is not expected ends the benchmark")]
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, time::Duration};
 
 use criterion::Criterion;
 use hmac::{Hmac, Mac as _};
@@ -43,8 +40,10 @@ use tls_codec::Deserialize as _;
 
 #[path = "../tests/it/kit/mod.rs"]
 mod kit;
+mod measure;
 
 use kit::{Client, SUITE, World, add, tls};
+use measure::{median, ratio, timed};
 
 /// How many members have committed, beside those that fill the committer's copath.
 const FILLED: usize = 16;
@@ -70,22 +69,6 @@ fn main() {
     }
     criterion.final_summary();
     println!("\n{}", report.join("\n"));
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let start = Instant::now();
-    let result = work();
-    (start.elapsed(), result)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn ratio(of: Duration, to: Duration) -> f64 {
-    of.as_secs_f64() / to.as_secs_f64()
 }
 
 /// Limits under which one user may ask as often as the benchmark does.
@@ -249,7 +232,7 @@ fn update(criterion: &mut Criterion, members: usize, commits: usize) -> String {
     criterion.bench_function(&format!("restore, {members} members"), |bencher| {
         bencher.iter(|| black_box(Room::restore(&records, limits).unwrap()));
     });
-    let restore = median((0..5).map(|_| timed(|| Room::restore(&records, limits)).0).collect());
+    let restore = median([(); 5].map(|()| timed(|| Room::restore(&records, limits)).0));
     let (hub, floor) = (median(hub), median(floor));
     let saved = saved / commits;
     let snapshot = records.values.values().map(Vec::len).max().unwrap_or(0);

@@ -9,6 +9,7 @@ mod joining;
 mod reading;
 mod simulated;
 mod threats;
+mod trees;
 
 use std::collections::BTreeMap;
 

@@ -214,6 +214,11 @@ pub struct Limits {
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
     pub codes_remembered: u64,
+    /// Ratchet trees of one room that its hub serves by https, newest first: one for each epoch that somebody joined. That
+    /// of a thousand clients has 300 KB.
+    pub trees: usize,
+    /// Milliseconds for which it serves one: as long as somebody who was welcomed may take to come online.
+    pub trees_for: u64,
     /// Requests of one peer in a minute that ask about users or rooms, or have us fetch something: claims, searches,
     /// consent, GroupInfo, reports, downloads. A large provider asks some dozens of times in a second.
     pub asks_by_peer: u32,
@@ -294,6 +299,8 @@ impl Default for Limits {
             replays_for: 24 * 60 * 60 * 1000,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
+            trees: 16,
+            trees_for: 7 * 24 * 60 * 60 * 1000,
             asks_by_peer: 6_000,
             asks_by_user: 200,
             tells_by_peer: 60_000,

@@ -30,6 +30,8 @@ mod refusal;
 mod relay;
 mod room;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 
 pub use notice::Notice;
 pub use refusal::{Fault, Refusal};

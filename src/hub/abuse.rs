@@ -128,6 +128,17 @@ pub(super) struct Desk {
     waiting: BTreeMap<u64, u64>,
 }
 
+impl Desk {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
 /// Why a report is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -153,6 +164,9 @@ pub enum ReportRefusal {
         /// Milliseconds until it may ask again.
         retry_after: u64,
     },
+    /// The room is over: nothing is known of its messages any more.
+    #[error("the room is over")]
+    Ended,
     /// As many reports wait as may.
     #[error("{0} reports wait")]
     Full(usize),
@@ -171,6 +185,7 @@ impl ReportRefusal {
             Self::Malformed(_) => 400,
             Self::Peer => 403,
             Self::Forged(_) => 201,
+            Self::Ended => 404,
             Self::TooMany { .. } => 429,
             Self::Full(_) | Self::FullOfOctets(_) => 503,
         }
@@ -186,6 +201,7 @@ impl ReportRefusal {
             | Self::Malformed(_)
             | Self::Peer
             | Self::Forged(_)
+            | Self::Ended
             | Self::Full(_)
             | Self::FullOfOctets(_) => None,
         }
@@ -227,6 +243,9 @@ impl Room {
     ) -> Result<Step<'_, Self, Reported>, Refusal<ReportRefusal>> {
         if body.len() > self.limits.body {
             return Err(self.refuse(ReportRefusal::TooLarge(self.limits.body)));
+        }
+        if self.is_over() {
+            return Err(self.refuse(ReportRefusal::Ended));
         }
         let report = AbuseReport::decode(body).map_err(|error| self.refuse(error))?;
         self.admit(env.now, Door::ReportAbuse, peer, report.reporting_user.as_ref())

@@ -220,9 +220,9 @@ impl Story {
         self.world.say(self.alice, &room, "It is quiet now.")?;
         promise(self.world.hops(&a, &d) == before, || "d.example hears of it".into())?;
         // Its follower remembers the room for a while, and nobody in it: what comes again gets another 201.
-        let mut followers = self.world.provider(&d).followers.iter();
+        let followers = &self.world.provider(&d).followers;
         promise(
-            followers.all(|it| it.clients().next().is_none() && it.backlog().is_empty()),
+            followers.iter().all(|it| it.clients().next().is_none() && it.backlog().is_empty()),
             || "d.example has somebody in the room".into(),
         )?;
         let (tablet, erin) = self.tablet.zip(self.erin).ok_or("somebody is missing")?;

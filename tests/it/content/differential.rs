@@ -432,12 +432,9 @@ fn permitted(value: &Oracle<'_>, levels: usize) -> bool {
         Oracle::Map(entries) => {
             levels > 0
                 && entries.iter().all(|(key, value)| {
-                    let key = match key {
-                        Oracle::Unsigned(number) => *number <= SAFE,
-                        Oracle::Negative(number) => *number < SAFE,
-                        Oracle::TextString(_) | Oracle::ByteString(_) => true,
-                        _ => false,
-                    };
+                    let key = number(key, SAFE)
+                        || matches!(key, Oracle::Negative(number) if *number < SAFE)
+                        || matches!(key, Oracle::TextString(_) | Oracle::ByteString(_));
                     key && permitted(value, levels - 1)
                 })
         }
@@ -453,14 +450,14 @@ fn is_message(value: &Oracle<'_>) -> bool {
     let [salt, replaces, topic, expires, in_reply_to, extensions, body] = fields.as_slice() else {
         return false;
     };
-    let expires = match expires {
-        Oracle::Array(fields) => match fields.as_slice() {
-            [Oracle::SimpleValue(relative), time] => {
-                matches!(relative.to_u8(), 20 | 21) && number(time, u32::MAX.into())
-            }
-            _ => false,
-        },
-        other => is_null(other),
+    let expires = if let Oracle::Array(fields) = expires {
+        matches!(
+            fields.as_slice(),
+            [Oracle::SimpleValue(relative), time]
+                if matches!(relative.to_u8(), 20 | 21) && number(time, u32::MAX.into())
+        )
+    } else {
+        is_null(expires)
     };
     let mut parts = 0;
     octets(salt, 16..=16)
@@ -496,12 +493,16 @@ fn id_or_null(value: &Oracle<'_>) -> bool {
 
 fn are_extensions(value: &Oracle<'_>) -> bool {
     let Oracle::Map(entries) = value else { return false };
-    entries.iter().all(|(key, value)| match key {
-        Oracle::Unsigned(1 | 2) => text(value),
-        Oracle::TextString(key) if !(1..=255).contains(&key.len()) => false,
-        Oracle::ByteString(_) => false,
-        _ => true,
-    }) && permitted(value, 4)
+    let each = entries.iter().all(|(key, value)| {
+        let uri = number(key, 2) && !number(key, 0);
+        let key = if let Oracle::TextString(key) = key {
+            (1..=255).contains(&key.len())
+        } else {
+            !matches!(key, Oracle::ByteString(_))
+        };
+        key && (!uri || text(value))
+    });
+    each && permitted(value, 4)
 }
 
 fn is_part(value: &Oracle<'_>, level: usize, parts: &mut usize) -> bool {

@@ -1,6 +1,8 @@
 //! Threats that the policy answers, carried out against a hub by real clients: D-56, D-5A, D-8B, D-8E, D-98. Every step is
 //! a crash drill (see `kit::Hub::drill`).
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
+
 use openmimi::{
     codec::{Reader, Wire},
     env::Limits,
@@ -92,7 +94,8 @@ fn d_56_no_table_of_roles_lets_somebody_rise() {
         let octets = roles(change);
         commit(&mut world, "alice", component_update(ComponentId::ROLES_LIST, &octets))
     };
-    let bad: [(&str, &dyn Fn(&mut Vec<Role>)); 5] = [
+    type Change = dyn Fn(&mut Vec<Role>);
+    let bad: [(&str, &Change); 5] = [
         ("a role twice", &|roles| roles.push(roles[2].clone())),
         ("canOpenJoin in a role that one has", &|roles| {
             roles[2].capabilities.push(Capability::OPEN_JOIN);

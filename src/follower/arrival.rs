@@ -59,10 +59,16 @@ impl Draft<'_> {
         true
     }
 
-    /// Keeps what is remembered within bounds, oldest out first.
+    /// Keeps what is remembered within bounds, oldest out first: of what has just come too, if that alone is too much.
     fn forget_seen(&mut self) {
-        let excess = (self.room.state.seen.len() + self.seen.len())
-            .saturating_sub(self.room.limits.notified);
+        let known = self.room.state.seen.len();
+        let excess = (known + self.seen.len()).saturating_sub(self.room.limits.notified);
+        let mut new = excess.saturating_sub(known);
+        self.edits.retain(|edit| {
+            let goes = new > 0 && matches!(edit, Edit::Seen(_, Some(_)));
+            new -= usize::from(goes);
+            !goes
+        });
         let old = self.room.state.seen.keys().take(excess);
         self.edits.extend(old.map(|number| Edit::Seen(*number, None)));
     }

@@ -8,7 +8,7 @@ impl Room {
         let (state, limits) = (&self.state, &self.limits);
         let octets = state.held.values().map(|held| held.bytes.len()).sum();
         vec![
-            ("notifications recognised", state.seen.len(), limits.notified.max(1)),
+            ("notifications recognised", state.seen.len(), limits.notified),
             ("events held back", state.held.len(), limits.early),
             ("octets held back", octets, limits.held),
             ("joiners", state.joining.len(), limits.joiners),

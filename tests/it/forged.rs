@@ -4,23 +4,20 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
 
 use openmimi::{
-    codec::{Reader, Wire, write_bytes, write_within},
-    delivery::{
-        CommitRefusal, ExternalFault, GroupInfoFault, LeafFault, ProposalFault, ProposalRefusal,
-        WelcomeFault,
-    },
+    codec::{Reader, write_bytes, write_within},
+    delivery::{CommitRefusal, ProposalFault, ProposalRefusal},
     env::Peer,
     hub::{Answer, UpdateRefusal},
     policy::{Reason, RoleIndex},
-    room::{ComponentId, ParticipantListUpdate},
-    wire::{GroupInfo, GroupInfoOption, RatchetTree, RatchetTreeOption, UpdateOutcome},
+    room::ParticipantListUpdate,
+    wire::UpdateOutcome,
 };
 
 use crate::kit::*;
 
 /// What is answered to whom.
 #[track_caller]
-fn refused(world: &mut World, peer: &Peer, body: &[u8], code: u8) -> UpdateRefusal {
+pub(crate) fn refused(world: &mut World, peer: &Peer, body: &[u8], code: u8) -> UpdateRefusal {
     let records = world.hub.records();
     let bodies = world.hub.record_count();
     let refusal = world.hub.update(peer, body).expect_err("it is forged");
@@ -36,13 +33,14 @@ fn refused(world: &mut World, peer: &Peer, body: &[u8], code: u8) -> UpdateRefus
     refusal
 }
 
-const WRONG_EPOCH: u8 = 1;
-const NOT_ALLOWED: u8 = 2;
-const INVALID: u8 = 3;
+pub(crate) const WRONG_EPOCH: u8 = 1;
+pub(crate) const NOT_ALLOWED: u8 = 2;
+
+pub(crate) const INVALID: u8 = 3;
 
 /// The room goes on: whoever forged is where all others are.
 #[track_caller]
-fn goes_on(world: &mut World) {
+pub(crate) fn goes_on(world: &mut World) {
     for client in world.clients.iter_mut().filter(|it| it.is_member()) {
         client.forget_commit();
     }
@@ -50,11 +48,11 @@ fn goes_on(world: &mut World) {
     world.committed("alice", &bundle);
 }
 
-fn change(place: u32, role: u32) -> ParticipantListUpdate {
+pub(crate) fn change(place: u32, role: u32) -> ParticipantListUpdate {
     ParticipantListUpdate { changed: vec![(place, RoleIndex(role))], ..Default::default() }
 }
 
-fn reason(refusal: &UpdateRefusal) -> Reason {
+pub(crate) fn reason(refusal: &UpdateRefusal) -> Reason {
     match refusal {
         UpdateRefusal::Denied { denied, .. } => denied.reason.clone(),
         other => panic!("{other:?}"),
@@ -63,7 +61,7 @@ fn reason(refusal: &UpdateRefusal) -> Reason {
 
 /// A commit by Bob of these proposals by value is refused.
 #[track_caller]
-fn bob_may_not(proposals: Vec<openmls::prelude::Proposal>, code: u8) -> UpdateRefusal {
+pub(crate) fn bob_may_not(proposals: Vec<openmls::prelude::Proposal>, code: u8) -> UpdateRefusal {
     let mut world = World::clubhouse();
     let bundle = world.client("bob@b.example").commit(proposals);
     let refusal = refused(&mut world, &server("b.example"), &bundle.body(), code);
@@ -264,86 +262,6 @@ fn p_119_a_psk() {
     goes_on(&mut world);
 }
 
-/// Q-38, P-118.
-#[test]
-fn q_38_an_external_commit_that_removes_somebody_else() {
-    let mut world = World::clubhouse();
-    let mut tablet = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&tablet).unwrap();
-    let honest = tablet.enter(&given, None);
-    let alices = world.client("alice").leaf();
-    let context = world.hub.room.group_context().to_vec();
-    let forged = Forge::commit_and(&tablet, &context, &honest.commit, &[by_value(&remove(alices))]);
-    let body = honest.with_commit(forged).body();
-    let refusal = refused(&mut world, &server("c.example"), &body, INVALID);
-    assert_eq!(
-        refusal,
-        UpdateRefusal::Commit(CommitRefusal::External(ExternalFault::RemovesOther))
-    );
-    // Not even the user's other client, which has a key of its own: it is not this one.
-    world.clients.push(tablet);
-    world.committed("cathy@c.example/tablet", &honest);
-}
-
-/// P-118: an Add has no place in an external commit.
-#[test]
-fn p_118_an_external_commit_that_adds() {
-    let mut world = World::clubhouse();
-    let mut tablet = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&tablet).unwrap();
-    let honest = tablet.enter(&given, None);
-    let watch = Client::new("cathy@c.example/watch");
-    let context = world.hub.room.group_context().to_vec();
-    let forged = Forge::commit_and(
-        &tablet,
-        &context,
-        &honest.commit,
-        &[by_value(&add(watch.key_package()))],
-    );
-    let body = honest.with_commit(forged).body();
-    let refusal = refused(&mut world, &server("c.example"), &body, INVALID);
-    assert_eq!(refusal, UpdateRefusal::Commit(CommitRefusal::External(ExternalFault::Type)));
-}
-
-/// P-182: whoever commits from outside has asked the hub for the GroupInfo, itself and not too long ago.
-#[test]
-fn p_182_an_external_commit_by_somebody_who_did_not_ask() {
-    let mut world = World::clubhouse();
-    let asked = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&asked).unwrap();
-    let mut other = Client::new("cathy@c.example/watch");
-    let bundle = other.enter(&given, None);
-    let refusal = refused(&mut world, &server("c.example"), &bundle.body(), NOT_ALLOWED);
-    assert_eq!(refusal, UpdateRefusal::UnknownJoiner);
-    let mut late = Client::new("cathy@c.example/tv");
-    let given = world.hub.group_info(&late).unwrap();
-    let bundle = late.enter(&given, None);
-    world.hub.now = world.hub.now.plus(world.hub.limits.joiner_for);
-    let refusal = refused(&mut world, &server("c.example"), &bundle.body(), NOT_ALLOWED);
-    assert_eq!(refusal, UpdateRefusal::UnknownJoiner);
-    // Once: the joiner is forgotten with the commit that it made.
-    let given = world.hub.group_info(&late).unwrap();
-    late.group = None;
-    let bundle = late.enter(&given, None);
-    world.clients.push(late);
-    world.committed("cathy@c.example/tv", &bundle);
-}
-
-/// R-124, P-118: somebody who is not on the list, in a room that is not open.
-#[test]
-fn r_124_an_external_commit_by_a_stranger() {
-    let mut world = World::clubhouse();
-    let mallory = Client::new("mallory@m.example/phone");
-    let refusal = world.hub.group_info(&mallory).unwrap_err();
-    assert_eq!(refusal, openmimi::hub::GroupInfoRefusal::NotAuthorized);
-    // With what a friend has passed on it does not come in either.
-    let friend = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&friend).unwrap();
-    let mut mallory = Client::new("mallory@m.example/phone");
-    let bundle = mallory.enter(&given, Some(RoleIndex(2)));
-    refused(&mut world, &server("m.example"), &bundle.body(), NOT_ALLOWED);
-}
-
 /// P-105, P-106: who is banned neither proposes nor commits, from inside or outside.
 #[test]
 fn p_105_a_banned_user_speaks() {
@@ -367,80 +285,6 @@ fn p_105_a_banned_user_speaks() {
     assert_eq!(refused(&mut world, &b, &outside.body(), NOT_ALLOWED), UpdateRefusal::Blocked);
     let refusal = refused(&mut world, &b, &inside.body(), NOT_ALLOWED);
     assert!(matches!(refusal, UpdateRefusal::Commit(CommitRefusal::Missing(_))));
-}
-
-/// P-117.
-#[test]
-fn p_117_a_welcome_for_others() {
-    let mut world = World::clubhouse();
-    let (dave, erin) = (Client::new("dave@d.example/phone"), Client::new("erin@e.example/phone"));
-    let bob = world.client("bob@b.example");
-    let entry = |who: &Client| {
-        list_update(&ParticipantListUpdate {
-            added: vec![(who.user.clone().into(), RoleIndex(2))],
-            ..Default::default()
-        })
-    };
-    let erins = bob.commit(vec![entry(&erin), add(erin.key_package())]);
-    bob.forget_commit();
-    let daves = bob.commit(vec![entry(&dave), add(dave.key_package())]);
-    bob.forget_commit();
-    let nobodys = bob.update_path();
-    bob.forget_commit();
-    let fault = |refusal| match refusal {
-        UpdateRefusal::Commit(CommitRefusal::Welcome(fault)) => fault,
-        other => panic!("{other:?}"),
-    };
-    let b = server("b.example");
-    let swapped = Bundle { welcome: erins.welcome.clone(), ..daves.clone() };
-    let refusal = refused(&mut world, &b, &swapped.body(), NOT_ALLOWED);
-    assert_eq!(fault(refusal), WelcomeFault::Addressees);
-    let without = Bundle { welcome: None, ..daves.clone() };
-    let refusal = refused(&mut world, &b, &without.body(), NOT_ALLOWED);
-    assert_eq!(fault(refusal), WelcomeFault::Missing);
-    let surplus = Bundle { welcome: erins.welcome.clone(), ..nobodys };
-    let refusal = refused(&mut world, &b, &surplus.body(), NOT_ALLOWED);
-    assert_eq!(fault(refusal), WelcomeFault::Surplus);
-    world.hub.update(&b, &daves.body()).unwrap();
-}
-
-/// T-011, T-012: nobody could join with it.
-#[test]
-fn t_011_a_group_info_or_tree_of_another_epoch() {
-    let mut world = World::clubhouse();
-    let b = server("b.example");
-    let bob = world.client("bob@b.example");
-    let (before, tree) = (bob.group_info(), bob.ratchet_tree());
-    let other = bob.update_path();
-    bob.forget_commit();
-    let bundle = bob.update_path();
-    let old = GroupInfoOption::Full(GroupInfo::decode(&before).unwrap());
-    let fault = |refusal| match refusal {
-        UpdateRefusal::Commit(CommitRefusal::GroupInfo(fault)) => fault,
-        other => panic!("{other:?}"),
-    };
-    for group_info in [old, other.group_info.clone()] {
-        let forged = Bundle { group_info, ..bundle.clone() };
-        let refusal = refused(&mut world, &b, &forged.body(), NOT_ALLOWED);
-        assert_eq!(fault(refusal), GroupInfoFault::Differs);
-    }
-    let GroupInfoOption::Full(right) = &bundle.group_info else { panic!() };
-    let mut unsigned = right.as_bytes().to_vec();
-    *unsigned.last_mut().unwrap() ^= 1;
-    let unsigned = GroupInfoOption::Full(GroupInfo::decode(&unsigned).unwrap());
-    let forged = Bundle { group_info: unsigned, ..bundle.clone() };
-    let refusal = refused(&mut world, &b, &forged.body(), NOT_ALLOWED);
-    assert_eq!(fault(refusal), GroupInfoFault::Signature);
-    let ratchet_tree = RatchetTreeOption::Full(RatchetTree::decode(&tree).unwrap());
-    let forged = Bundle { ratchet_tree, ..bundle.clone() };
-    let refusal = refused(&mut world, &b, &forged.body(), NOT_ALLOWED);
-    assert_eq!(refusal, UpdateRefusal::Commit(CommitRefusal::Tree));
-    // Absent: no such body.
-    let mut cut = bundle.body();
-    cut.truncate(bundle.commit.len() + 1);
-    let refusal = world.hub.update(&b, &cut).unwrap_err();
-    assert_eq!(refusal.answer(), Answer::Status(400));
-    world.committed("bob@b.example", &bundle);
 }
 
 /// to give a role takes the authority for it.
@@ -498,71 +342,6 @@ fn q_41_a_list_update_that_touches_one_user_twice() {
         let refusal = refused(&mut world, &peer, &bundle.body(), INVALID);
         assert!(matches!(reason(&refusal), Reason::Invalid(_)), "{refusal:?}");
     }
-    goes_on(&mut world);
-}
-
-/// P-113: for another group, or an epoch to come.
-#[test]
-fn p_113_another_group_or_epoch() {
-    let mut world = World::clubhouse();
-    let bob = world.client("bob@b.example");
-    let honest = bob.update_path();
-    let (id, epoch) = (bob.mls().group_id().as_slice().to_vec(), bob.epoch());
-    let elsewhere = Forge::commit_for(bob, b"mimi://a.example/g/other", epoch, &honest.commit);
-    let future = Forge::commit_for(bob, &id, epoch + 1, &honest.commit);
-    let b = server("b.example");
-    let refusal = refused(&mut world, &b, &honest.with_commit(elsewhere).body(), NOT_ALLOWED);
-    assert_eq!(refusal, UpdateRefusal::Commit(CommitRefusal::WrongGroup));
-    let refusal = refused(&mut world, &b, &honest.with_commit(future).body(), WRONG_EPOCH);
-    assert_eq!(refusal, UpdateRefusal::WrongEpoch { current: 2 });
-    // Signed by nobody.
-    let mut unsigned = honest.commit.clone();
-    let at = unsigned.len() - 70;
-    unsigned[at] ^= 1;
-    let refusal = refused(&mut world, &b, &honest.with_commit(unsigned).body(), NOT_ALLOWED);
-    assert_eq!(refusal, UpdateRefusal::Commit(CommitRefusal::Signature));
-    world.committed("bob@b.example", &honest);
-}
-
-/// P-101: handshakes are public.
-#[test]
-fn p_101_a_private_handshake() {
-    let mut world = World::clubhouse();
-    let bob = world.client("bob@b.example");
-    let honest = bob.update_path();
-    bob.forget_commit();
-    let private = bob.encrypt(b"no handshake", Some(&[1; 32]));
-    let mut body = private;
-    body.extend_from_slice(&honest.body()[honest.commit.len()..]);
-    let records = world.hub.records();
-    let refusal = world.hub.update(&server("b.example"), &body).unwrap_err();
-    assert_eq!(world.hub.records(), records);
-    assert_eq!(refusal.answer(), Answer::Status(400));
-    assert!(matches!(refusal, UpdateRefusal::Malformed(_)));
-}
-
-/// E-012, Q-50: a client that does not know the room's components would fork itself off.
-#[test]
-fn q_50_a_client_that_does_not_know_the_components() {
-    let mut world = World::clubhouse();
-    let tablet = Client::new("bob@b.example/tablet");
-    let known: Vec<u16> = ComponentId::KNOWN
-        .iter()
-        .copied()
-        .filter(|id| *id != ComponentId::ROLES_LIST)
-        .map(|id| id.0)
-        .collect();
-    let bob = world.client("bob@b.example");
-    let bundle = bob.commit(vec![add(tablet.key_package_that_knows(&known))]);
-    let refusal = refused(&mut world, &server("b.example"), &bundle.body(), INVALID);
-    assert_eq!(
-        refusal,
-        UpdateRefusal::Commit(CommitRefusal::Proposal {
-            index: 0,
-            reference: None,
-            fault: ProposalFault::Leaf(LeafFault::Component(ComponentId::ROLES_LIST.0)),
-        })
-    );
     goes_on(&mut world);
 }
 

@@ -3,64 +3,22 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
 
-use crate::kit::*;
 use openmimi::{
     codec::Wire,
-    env::{Limits, Peer, Timestamp},
+    env::Limits,
     franking::{self, FrankingAgentData, Received, Tag, Verdict, Witness},
-    hub::{Answer, Event, GroupInfoRefusal, Keys, Proposal, SubmitRefusal, UpdateRefusal},
+    hub::{Answer, Event, SubmitRefusal},
     machine::Revision,
     policy::{RoleIndex, presets::Preset},
     room::{ComponentId, ParticipantListUpdate},
-    uri::ClientUri,
     wire::{
-        ClientKeyMaterial, ClientMaterial, FanoutEvent, KeyMaterialResponse, KeyMaterialUserCode,
-        KeyPackage, PrivateMessage, RatchetTreeOption, SubmitMessageResponse, UpdateOutcome,
+        FanoutEvent, PrivateMessage, RatchetTreeOption, SubmitMessageResponse, UpdateOutcome,
         notify,
     },
 };
+use openmls::prelude::Proposal as MlsProposal;
 
-fn accepted(response: &SubmitMessageResponse) -> (Timestamp, openmimi::wire::Frank) {
-    match response {
-        SubmitMessageResponse::Accepted { accepted_timestamp, frank: Some(frank) } => {
-            (*accepted_timestamp, frank.clone())
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-fn ban(world: &mut World, whom: &str) -> Vec<u8> {
-    let whom = user(whom);
-    let alice = world.client("alice@a.example");
-    let banned = ParticipantListUpdate {
-        changed: vec![(alice.place(&whom), RoleIndex::BANNED)],
-        ..Default::default()
-    };
-    let mut proposals = vec![list_update(&banned)];
-    proposals.extend(alice.leaves_of(&whom).into_iter().map(remove));
-    alice.propose(proposals)
-}
-
-/// What a provider answers to a claim.
-pub(crate) fn key_material(client: &Client, packages: &[Vec<u8>]) -> KeyMaterialResponse {
-    let clients = packages.iter().map(|package| ClientKeyMaterial {
-        client: client.uri.clone(),
-        material: ClientMaterial::KeyPackage(KeyPackage::decode(package).unwrap()),
-    });
-    KeyMaterialResponse {
-        protocol: 1,
-        user_status: KeyMaterialUserCode::Success,
-        user: client.user.clone(),
-        clients: clients.collect(),
-    }
-}
-
-fn say(world: &mut World, name: &str, text: &[u8]) -> SubmitMessageResponse {
-    let tag = franking::tag(b"salt", text);
-    let client = world.client(name);
-    let (peer, body) = (client.peer(), client.say(text, Some(&tag.0)));
-    world.hub.submit(&peer, &body).unwrap()
-}
+use crate::kit::*;
 
 /// P-006, P-010, P-112, P-162, D-10: Bob is added, his provider gets the Welcome and nothing before it.
 #[test]
@@ -335,375 +293,42 @@ fn q_79_a_commit_without_a_waiting_proposal_is_refused() {
     assert!(world.hub.room.committed().participants().find(user("cathy@c.example")).is_none());
 }
 
-/// P-044, P-163, Q-48: the hub proposes as an external sender, and the members commit.
-#[test]
-fn p_044_the_hub_proposes() {
-    let mut world = World::clubhouse();
-    world.hub.propose(&[Proposal::Ban(user("bob@b.example"))]).unwrap();
-    world.deliver();
-    assert_eq!(world.hub.room.pending(), 2);
-    let bundle = world.client("cathy@c.example").commit(Vec::new());
-    world.committed("cathy@c.example", &bundle);
-    assert_eq!(world.hub.room.committed().role(user("bob@b.example")), RoleIndex::BANNED);
-    assert!(!world.client("bob@b.example").is_member());
-
-    world.hub.propose(&[Proposal::Remove(user("cathy@c.example"))]).unwrap();
-    world.deliver();
-    let bundle = world.client("alice").commit(Vec::new());
-    world.committed("alice", &bundle);
-    assert_eq!(world.hub.room.members().count(), 1);
-}
-
-/// P-055 is about clients that are lost: the user stays.
-#[test]
-fn q_48_the_hub_removes_a_lost_client() {
-    let mut world = World::clubhouse();
-    world.add("bob@b.example", "bob@b.example/laptop", 2);
-    let lost = openmimi::delivery::LeafIndex(world.client("bob@b.example/laptop").leaf());
-    world.hub.propose(&[Proposal::RemoveClient(lost)]).unwrap();
-    world.deliver();
-    let bundle = world.client("alice").commit(Vec::new());
-    world.committed("alice", &bundle);
-    assert_eq!(world.hub.room.committed().clients(&user("bob@b.example")), 1);
-    assert_eq!(world.hub.room.committed().role(user("bob@b.example")), RoleIndex(2));
-}
-
-/// P-164, P-165, Q-46, D-84: an external commit voids what waits; the hub proposes bans and removals again, stapled to it.
-#[test]
-fn q_46_removals_are_proposed_again_after_an_external_commit() {
-    let mut world = World::clubhouse();
-    let body = ban(&mut world, "bob@b.example");
-    world.proposed("alice", &body);
-    let mut tablet = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&tablet).unwrap();
-    assert_eq!(given.pending_proposals.len(), 2, "P-189");
-    let bundle = tablet.enter(&given, None);
-    world.clients.push(tablet);
-    world.tick();
-    world.hub.update(&server("c.example"), &bundle.body()).unwrap();
-    assert_eq!(world.hub.room.pending(), 2, "the ban and the Remove, of the new epoch");
-    assert_eq!(world.hub.room.effective().role(user("bob@b.example")), RoleIndex::BANNED);
-    let delivered = world.deliver();
-    for (_, messages) in &delivered {
-        let FanoutEvent::Commit { external_proposals, .. } = &messages[0].event else { panic!() };
-        assert_eq!(external_proposals.len(), 2, "stapled");
-    }
-    // Any member can commit them, the joiner too.
-    let bundle = world.client("cathy@c.example/tablet").commit(Vec::new());
-    world.committed("cathy@c.example/tablet", &bundle);
-    assert_eq!(world.hub.room.committed().role(user("bob@b.example")), RoleIndex::BANNED);
-    assert!(!world.client("bob@b.example").is_member());
-}
-
-/// whoever leaves by itself has gone with the external commit; the rest of its departure the hub proposes.
-#[test]
-fn q_46_a_departure_goes_on_after_an_external_commit() {
-    let mut world = World::clubhouse();
-    let body = world.client("bob@b.example").leave();
-    world.proposed("bob@b.example", &body);
-    let mut tablet = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&tablet).unwrap();
-    let bundle = tablet.enter(&given, None);
-    world.clients.push(tablet);
-    world.committed("cathy@c.example/tablet", &bundle);
-    assert!(!world.client("bob@b.example").is_member(), "P-019: the SelfRemove was in it");
-    assert_eq!(world.hub.room.pending(), 1);
-    let bundle = world.client("alice").commit(Vec::new());
-    world.committed("alice", &bundle);
-    assert!(world.hub.room.committed().participants().find(user("bob@b.example")).is_none());
-}
-
-/// a client that is to go, and comes back from outside at another leaf, is to go from there. The removal had
-/// lapsed if its old leaf was free in the new epoch, and stayed if the client got the same one again.
-#[test]
-fn q_46_a_removal_follows_a_client_that_comes_back_to_its_leaf() {
-    for moves in [false, true] {
-        let mut world = World::clubhouse();
-        if moves {
-            let body = world.client("bob@b.example").leave();
-            world.proposed("bob@b.example", &body);
-        }
-        let mut again = Client::new("cathy@c.example/phone");
-        again.signer = world.client("cathy@c.example").signer_copy();
-        let key = again.signer.to_public_vec();
-        let leaf = world.hub.room.leaf_of(&key).unwrap();
-        world.hub.propose(&[openmimi::hub::Proposal::RemoveClient(leaf)]).unwrap();
-        let given = world.hub.group_info(&again).unwrap();
-        let bundle = again.enter(&given, None);
-        world.tick();
-        world.hub.update(&server("c.example"), &bundle.body()).unwrap();
-        assert_eq!(world.hub.room.leaf_of(&key) != Some(leaf), moves);
-        // Beside it waits that Bob leaves the list.
-        assert_eq!(world.hub.room.pending(), 1 + usize::from(moves));
-        world.deliver();
-        let bundle = world.client("alice").commit(Vec::new());
-        world.tick();
-        world.hub.update(&world.clients[0].peer(), &bundle.body()).unwrap();
-        assert_eq!(world.hub.room.leaf_of(&key), None);
-    }
-}
-
-/// answers are kept by peer and body, up to a count and an age.
-#[test]
-fn q_115_the_first_answer_again_to_the_same_peer_only() {
-    let mut limits = Limits::default();
-    limits.answered = 4;
-    let mut world = World::with(limits, Preset::Cooperative);
-    world.add("alice", "bob@b.example/phone", 2);
-    world.add("alice", "eve@b.example/phone", 2);
-    let bob = world.client("bob@b.example");
-    let body = bob.say(b"mine", Some(&[1; 32]));
-    let message = {
-        let request = openmimi::wire::SubmitMessageRequest::decode(&body).unwrap();
-        request.app_message.as_bytes().to_vec()
-    };
-    let first = world.hub.submit(&server("b.example"), &body).unwrap();
-    let records = world.hub.records();
-    world.tick();
-    assert_eq!(world.hub.submit(&server("b.example"), &body), Ok(first.clone()));
-    assert_eq!(world.hub.records(), records, "nothing is written");
-
-    // Another peer has no share in the answer; another sender none in the ciphertext (D-21).
-    let refusal = world.hub.submit(&server("c.example"), &body).unwrap_err();
-    assert_eq!(refusal, openmimi::hub::SubmitRefusal::Peer);
-    let stolen = world.client("eve@b.example").submit_body(&message);
-    let refusal = world.hub.submit(&server("b.example"), &stolen).unwrap_err();
-    assert_eq!(refusal, openmimi::hub::SubmitRefusal::Resubmitted);
-    assert_eq!(world.hub.records(), records);
-
-    // By count: four later answers push it out. Its ciphertext is then new, though not its peer.
-    for text in [b"a", b"b", b"c", b"d"] {
-        say(&mut world, "bob@b.example", text);
-    }
-    let again = world.hub.submit(&server("b.example"), &body).unwrap();
-    assert_ne!(again, first, "forgotten, and accepted anew");
-
-    // By age.
-    let records = world.hub.record_count();
-    world.hub.now = world.hub.now.plus(Limits::default().answered_for);
-    assert_eq!(world.hub.store.due(world.hub.now).len(), 1, "the hub is woken for it");
-    world.hub.timeout();
-    assert_eq!(world.hub.record_count(), records - 4);
-    assert_eq!(world.hub.store.due(Timestamp(u64::MAX)), Vec::<Vec<u8>>::new());
-}
-
-/// Q-115, D-8A: an update whose reply was lost gets `success`, not `wrongEpoch`, from its own peer only.
-#[test]
-fn q_115_a_commit_that_comes_again_is_a_success() {
-    let mut world = World::clubhouse();
-    let bundle = world.client("bob@b.example").update_path();
-    world.committed("bob@b.example", &bundle);
-    let again = world.hub.update(&server("b.example"), &bundle.body()).unwrap();
-    assert!(matches!(again.outcome, UpdateOutcome::Success { .. }));
-    let other = world.hub.update(&server("c.example"), &bundle.body()).unwrap_err();
-    let openmimi::hub::Answer::Response(answer) = other.answer() else { panic!() };
-    assert_eq!(answer.outcome, UpdateOutcome::WrongEpoch { current_epoch: 3 });
-}
-
-/// accepted timestamps strictly increase, whatever the clock does.
-#[test]
-fn q_53_timestamps_increase_and_a_clock_that_ran_ahead_is_followed_back() {
-    let mut world = World::clubhouse();
-    let start = world.hub.now;
-    let mut last = Timestamp(0);
-    for (ahead, text) in [(0_u64, b"1"), (0, b"2"), (59_000, b"3")] {
-        world.hub.now = start.plus(ahead);
-        let (at, _) = accepted(&say(&mut world, "bob@b.example", text));
-        assert!(at > last);
-        last = at;
-    }
-    assert_eq!(last, start.plus(59_000));
-    // The clock goes back by no more than a minute: on from the last one.
-    world.hub.now = start;
-    let (at, _) = accepted(&say(&mut world, "bob@b.example", b"4"));
-    assert_eq!(at, last.plus(1));
-    // Exactly the limit ahead is still followed; a millisecond more is not.
-    world.hub.now = Timestamp(at.0 - 60_000);
-    let (at, _) = accepted(&say(&mut world, "bob@b.example", b"5"));
-    assert_eq!(at, last.plus(2));
-    world.hub.now = Timestamp(at.0 - 60_001);
-    let (restarted, _) = accepted(&say(&mut world, "bob@b.example", b"6"));
-    assert_eq!(restarted, world.hub.now, "it restarts from the present");
-}
-
-/// D-25, D-26, P-012, P-072, P-074, Q-25: KeyPackages pass once, and only those of the user that is named.
-#[test]
-fn d_26_key_packages_pass_once() {
-    use openmimi::hub::KeysClaimedRefusal as R;
-    let mut limits = Limits::default();
-    limits.claims = 2;
-    let mut world = World::with(limits, Preset::Cooperative);
-    let bob = Client::new("bob@b.example/phone");
-    let packages: Vec<Vec<u8>> = (0..3).map(|_| tls(&bob.key_package())).collect();
-    let b = domain("b.example");
-    let mut claim = |response: &KeyMaterialResponse, from: &str| {
-        let from = domain(from);
-        let claimed = world.hub.drill(|room, env| room.keys_claimed(env, &from, response));
-        claimed.map_err(|refusal| refusal.reason)
-    };
-    // P-082: none to pass, nothing to write.
-    let none = KeyMaterialResponse {
-        user_status: KeyMaterialUserCode::NoConsent,
-        ..key_material(&bob, &[])
-    };
-    claim(&none, "b.example").unwrap();
-    let one = key_material(&bob, &packages[..1]);
-    assert_eq!(claim(&one, "c.example"), Err(R::Peer));
-    claim(&one, "b.example").unwrap();
-    let other = key_material(&bob, &[packages[1].clone(), packages[0].clone()]);
-    assert_eq!(claim(&other, "b.example"), Err(R::Repeated));
-    let twice = key_material(&bob, &[packages[1].clone(), packages[1].clone()]);
-    assert_eq!(claim(&twice, "b.example"), Err(R::Repeated));
-    let many = key_material(&bob, &packages[1..]);
-    assert_eq!(claim(&many, "b.example"), Err(R::TooMany(2)));
-    claim(&key_material(&bob, &packages[1..2]), "b.example").unwrap();
-    claim(&one, "b.example").unwrap_or_else(|_| panic!("the same response again, though full"));
-    let mallory = Client::new("mallory@b.example/phone");
-    let foreign = KeyMaterialResponse {
-        user: bob.user.clone(),
-        ..key_material(&mallory, &[tls(&mallory.key_package())])
-    };
-    assert!(matches!(claim(&foreign, "b.example"), Err(R::KeyPackage(_))));
-
-    // When their lifetime ends they are forgotten.
-    assert_eq!(world.hub.record_count(), World::new().hub.record_count() + 2);
-    world.hub.now = Timestamp(7_258_118_400_000);
-    assert_eq!(world.hub.store.due(world.hub.now).len(), 1);
-    world.hub.timeout();
-    assert_eq!(world.hub.record_count(), World::new().hub.record_count());
-    let _ = b;
-}
-
-/// P-012, P-072, P-074, Q-25: who may claim through this room.
-#[test]
-fn p_072_participants_claim_through_their_own_provider() {
-    use openmimi::{
-        hub::KeysClaimedRefusal as R,
-        wire::{KeyMaterialHead, KeyMaterialRequest},
-    };
-    let mut world = World::clubhouse();
-    let uri = world.hub.room.uri().clone();
-    let request = |asks: &str, room: Option<&str>| KeyMaterialRequest::Other {
-        protocol: 2,
-        head: KeyMaterialHead {
-            requesting_user: user(asks),
-            target_user: user("dave@d.example"),
-            room: room.map(|room| openmimi::uri::RoomUri::parse(room).unwrap()),
-        },
-        rest: Vec::new(),
-    };
-    let ask = |world: &World, peer: &Peer, request: &KeyMaterialRequest| {
-        world.hub.room.may_claim_keys(peer, request).map_err(|refusal| refusal.reason)
-    };
-    let b = server("b.example");
-    let this = Some(uri.as_str());
-    assert_eq!(ask(&world, &b, &request("bob@b.example", this)), Ok(()));
-    assert_eq!(ask(&world, &b, &request("cathy@c.example", this)), Err(R::Peer));
-    assert_eq!(ask(&world, &b, &request("bob@b.example", None)), Err(R::Room));
-    let other = Some("mimi://a.example/r/other");
-    assert_eq!(ask(&world, &b, &request("bob@b.example", other)), Err(R::Room));
-    let stranger = request("mallory@b.example", this);
-    assert_eq!(ask(&world, &b, &stranger), Err(R::NotAParticipant));
-    let alice = Peer::Client(
-        ClientUri::parse("mimi://a.example/d/alice-phone").unwrap(),
-        user("alice@a.example"),
-    );
-    assert_eq!(ask(&world, &alice, &request("alice@a.example", this)), Ok(()));
-    assert_eq!(
-        ask(&world, &server("a.example"), &request("alice@a.example", this)),
-        Err(R::Peer),
-        "the hub's own users come as themselves"
-    );
-    let body = ban(&mut world, "bob@b.example");
-    world.proposed("alice", &body);
-    assert_eq!(
-        ask(&world, &b, &request("bob@b.example", this)),
-        Err(R::NotAParticipant),
-        "Q-44: a ban that waits counts"
-    );
-}
-
-/// a removal that the hub may not make keeps external commits off for a while; then the user stays blocked
-/// until a commit does what was asked for.
-#[test]
-fn q_46_a_removal_that_the_hub_may_not_make_blocks() {
-    // In the room of several organisations the enforcer may neither remove nor ban an org_a_user.
-    let mut world = World::with(Limits::default(), Preset::MultiOrganization);
-    world.add("alice", "bob@b.example/phone", 2);
-    world.add("alice", "cathy@c.example/phone", 2);
-    let bob = user("bob@b.example");
-    let body = ban(&mut world, "bob@b.example");
-    world.hub.update(&world.clients[0].peer(), &body).unwrap();
-    let banned_at = world.hub.now;
-    let mut tablet = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&tablet).unwrap();
-    let bundle = tablet.enter(&given, None);
-    let c = server("c.example");
-    let refusal = world.hub.update(&c, &bundle.body()).unwrap_err();
-    assert_eq!(refusal, UpdateRefusal::RemovalWaits);
-    world.hub.now = banned_at.plus(world.hub.limits.removal_waits - 1);
-    assert_eq!(world.hub.update(&c, &bundle.body()), Err(UpdateRefusal::RemovalWaits));
-    world.hub.now = banned_at.plus(world.hub.limits.removal_waits);
-    let laptop = Client::new("bob@b.example/laptop");
-    world.clients.push(tablet);
-    world.committed("cathy@c.example/tablet", &bundle);
-    assert_eq!(world.hub.room.pending(), 0);
-    assert_eq!(world.hub.room.effective().role(&bob), RoleIndex(2), "it grants and takes nothing");
-
-    // Blocked all the same: no message, no message to it, no commit, no proposal, no rejoin, no KeyPackages.
-    let text = world.client("bob@b.example").say(b"still here?", Some(&[1; 32]));
-    assert_eq!(world.hub.submit(&server("b.example"), &text), Err(SubmitRefusal::Blocked));
-    say(&mut world, "cathy@c.example", b"without Bob");
-    assert!(world.hub.notification(&domain("b.example")).is_none());
-    world.deliver();
-    let bundle = world.client("bob@b.example").update_path();
-    let b = server("b.example");
-    assert_eq!(world.hub.update(&b, &bundle.body()), Err(UpdateRefusal::Blocked));
-    world.client("bob@b.example").forget_commit();
-    assert_eq!(world.hub.group_info(&laptop).unwrap_err(), GroupInfoRefusal::Blocked);
-
-    // The same removal again, and it is over.
-    let body = ban(&mut world, "bob@b.example");
-    world.proposed("alice", &body);
-    let bundle = world.client("cathy@c.example").commit(Vec::new());
-    world.committed("cathy@c.example", &bundle);
-    assert_eq!(world.hub.room.committed().role(&bob), RoleIndex::BANNED);
-    let alice = world.client("alice");
-    let pardoned = ParticipantListUpdate {
-        changed: vec![(alice.place(&bob), RoleIndex(2))],
-        ..Default::default()
-    };
-    let bundle = alice.commit(vec![list_update(&pardoned), add(laptop.key_package())]);
-    world.clients.push(laptop);
-    world.committed("alice", &bundle);
-    assert!(world.client("bob@b.example/laptop").is_member());
-    say(&mut world, "bob@b.example/laptop", b"back");
-    world.deliver();
-    assert_eq!(world.client("alice").read.last().unwrap().text, b"back");
-}
-
-/// without its key the hub cannot propose again, and that is its operator's fault, not a block.
-#[test]
-fn q_46_a_missing_key_is_nobodys_block() {
-    let mut world = World::clubhouse();
-    let body = ban(&mut world, "bob@b.example");
-    world.proposed("alice", &body);
-    let mut tablet = Client::new("cathy@c.example/tablet");
-    let given = world.hub.group_info(&tablet).unwrap();
-    let bundle = tablet.enter(&given, None);
-    let (public, signer) = signing_key();
-    let keys = std::mem::replace(&mut world.hub.keys, Keys::new(public, signer, [1; 32]));
-    world.hub.now = world.hub.now.plus(world.hub.limits.removal_waits + 1);
-    let refusal = world.hub.update(&server("c.example"), &bundle.body()).unwrap_err();
-    assert_eq!(refusal.answer(), Answer::Status(500));
-    world.hub.keys = keys;
-    world.hub.update(&server("c.example"), &bundle.body()).unwrap();
-}
-
 #[test]
 fn a_room_is_told_by_its_name_and_revision() {
     let world = World::new();
     assert_eq!(world.hub.room.uri().as_str(), "mimi://a.example/r/clubhouse");
     assert_eq!(world.hub.room.revision(), Revision(1));
     assert_eq!((world.hub.room.epoch(), world.hub.room.pending()), (0, 0));
+}
+
+/// a persistent room outlives its group: whoever joins from outside takes the leavers out.
+#[test]
+fn r_042_a_persistent_room_is_revived_from_outside() {
+    let mut world = World::founded(Limits::default(), |room, creator| {
+        let mut components = Preset::Cooperative.room(room, creator, &[]);
+        let mut base = Preset::Cooperative.base_policy();
+        base.persistent_room = true;
+        components.insert(ComponentId::BASE_ROOM_POLICY, base.encode());
+        components
+    });
+    world.add("alice", "bob@b.example/phone", 2);
+    let leave = world.client("bob@b.example").leave();
+    world.proposed("bob@b.example", &leave);
+    let last = world.client("alice").propose(vec![MlsProposal::SelfRemove]);
+    world.proposed("alice", &last);
+    assert_eq!(world.hub.room.tombstone(), None);
+    // Nobody is left who could commit. Alice's new client joins, and references both SelfRemoves (P-189).
+    let mut tablet = Client::new("alice@a.example/tablet");
+    let given = world.hub.group_info(&tablet).unwrap();
+    assert_eq!(given.pending_proposals.len(), 3);
+    let bundle = tablet.enter(&given, None);
+    world.clients.push(tablet);
+    world.tick();
+    let peer = world.client("alice@a.example/tablet").peer();
+    world.hub.update(&peer, &bundle.body()).unwrap();
+    assert_eq!(world.hub.room.members().count(), 1);
+    assert_eq!(world.hub.room.pending(), 1, "Q-46: Bob's entry in the list");
+    world.deliver();
+    committed(&mut world, "alice@a.example/tablet");
+    assert!(world.hub.room.committed().participants().find(user("bob@b.example")).is_none());
 }

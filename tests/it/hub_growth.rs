@@ -15,7 +15,7 @@ use openmimi::{
 };
 use openmls_rust_crypto::RustCrypto;
 
-use crate::{hub::key_material, kit::*};
+use crate::kit::*;
 
 /// A room in which Alice has added so many others, all of them clients of b.example and listed.
 fn grown(members: usize) -> World {

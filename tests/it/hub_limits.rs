@@ -15,7 +15,7 @@ use openmimi::{
     wire::UpdateOutcome,
 };
 
-use crate::{hub::key_material, kit::*};
+use crate::kit::*;
 
 /// Alice and Bob in a room with these limits.
 fn room(change: impl FnOnce(&mut Limits)) -> World {

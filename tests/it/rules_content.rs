@@ -190,7 +190,9 @@ fn r_196_features_bring_modules_and_change_nothing_else() {
             let text = std::fs::read_to_string(&path).unwrap();
             let mut lines = text.lines();
             while let Some(line) = lines.next() {
-                if line.contains("feature = ") && !line.trim_start().starts_with("//") {
+                // What is there for tests is no part of a client.
+                let gates = line.contains("feature = ") && !line.contains("\"testing\"");
+                if gates && !line.trim_start().starts_with("//") {
                     let next = lines.next().unwrap_or_default();
                     let gate = line.trim_start().starts_with("#[cfg(") && line.ends_with(")]");
                     // What is private is for the worlds of `testing` only: looks into machines, and lies for adversaries.
@@ -208,5 +210,5 @@ fn r_196_features_bring_modules_and_change_nothing_else() {
             }
         }
     }
-    assert!(found > 3, "there are features");
+    assert!(found > 2, "there are features");
 }

@@ -3,16 +3,17 @@
 use openmls::prelude::*;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use super::{client::*, room::*};
-use crate::delivery::{
-    CommitBundle, CommitRefusal, Committer, Conflict, ExternalFault, GroupInfoFault, GroupInfoForm,
-    LeafFault, LeafIndex, ProposalFault, ProposalView, Sender, TreeForm, WelcomeFault,
-    external::sign_content, welcome_refs,
+use super::{client::*, parts::*, room::*};
+use crate::{
+    delivery::{
+        CommitBundle, CommitRefusal, Committer, Conflict, GroupInfoFault, GroupInfoForm, LeafFault,
+        LeafIndex, ProposalFault, Sender, TreeForm,
+    },
+    env::Timestamp,
 };
-use crate::env::Timestamp;
 
 /// What is wrong with the proposal that a commit is refused for.
-fn fault(refusal: CommitRefusal) -> ProposalFault {
+pub(super) fn fault(refusal: CommitRefusal) -> ProposalFault {
     match refusal {
         CommitRefusal::Proposal { fault, .. } => fault,
         other => panic!("{other:?}"),
@@ -20,7 +21,7 @@ fn fault(refusal: CommitRefusal) -> ProposalFault {
 }
 
 /// A commit of the same client with other proposals, with the path of `made`, and without its GroupInfo.
-fn refused(room: &Room, commit: &[u8]) -> CommitRefusal {
+pub(super) fn refused(room: &Room, commit: &[u8]) -> CommitRefusal {
     let bundle = CommitBundle {
         welcome: None,
         group_info: GroupInfoForm::Partial(&[]),
@@ -30,7 +31,7 @@ fn refused(room: &Room, commit: &[u8]) -> CommitRefusal {
 }
 
 /// A commit with a path of the member at `from`, to forge others from.
-fn with_path(room: &mut Room, from: usize) -> Made {
+pub(super) fn with_path(room: &mut Room, from: usize) -> Made {
     let made = room.clients[from].update_path();
     room.clients[from].forget_commit();
     made
@@ -188,17 +189,6 @@ fn every_flipped_octet_is_noticed() {
     }
 }
 
-/// B5, the first row of the table: no server can tell a wrong confirmation tag, but the GroupInfo has to fit it.
-#[test]
-fn a_garbage_confirmation_tag_does_not_fit_the_group_info() {
-    let mut room = Room::new(2);
-    let made = with_path(&mut room, 1);
-    let forged = room.clients[1].forge(&made.commit, &[]);
-    assert!(room.bare_engine_accepts(&forged));
-    let refusal = room.judge_with(&forged, &made.bundle()).unwrap_err();
-    assert_eq!(refusal, CommitRefusal::GroupInfo(GroupInfoFault::Differs));
-}
-
 /// B5: lists of AppDataUpdates that are invalid (E-022, E-023), and that the engine merges.
 #[test]
 fn components_are_changed_once_and_only_if_they_are_there() {
@@ -332,147 +322,6 @@ fn only_a_public_message_of_a_member_commits() {
     }
 }
 
-/// P-117.
-#[test]
-fn the_welcome_is_for_exactly_those_that_are_added() {
-    let mut room = Room::new(2);
-    let fresh = [Client::new("mimi://b.example/u/carol"), Client::new("mimi://b.example/u/dave")];
-    let made = room.clients[0].commit(fresh.iter().map(add).collect());
-    room.clients[0].forget_commit();
-    let one = room.clients[0].commit(vec![add(&fresh[0])]);
-    room.clients[0].forget_commit();
-    let none = with_path(&mut room, 0);
-    let welcome = made.welcome.as_deref().unwrap();
-    assert_eq!(welcome_refs(welcome).unwrap().len(), 2);
-    let judge = |made: &Made, welcome| {
-        let bundle = CommitBundle { welcome, ..made.bundle() };
-        match room.judge_with(&made.commit, &bundle).map(|_| ()).unwrap_err() {
-            CommitRefusal::Welcome(fault) => fault,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!(judge(&made, None), WelcomeFault::Missing);
-    assert_eq!(judge(&made, one.welcome.as_deref()), WelcomeFault::Addressees);
-    assert_eq!(judge(&one, Some(welcome)), WelcomeFault::Addressees);
-    assert_eq!(judge(&none, Some(welcome)), WelcomeFault::Surplus);
-    let mut other_suite = welcome.to_vec();
-    other_suite[1] = 3;
-    assert_eq!(judge(&made, Some(&other_suite)), WelcomeFault::Ciphersuite);
-    for length in 0..welcome.len() {
-        assert!(matches!(judge(&made, Some(&welcome[..length])), WelcomeFault::Malformed(_)));
-    }
-    let staged = room.judge(&made).unwrap();
-    let leaves: Vec<_> = staged.added().map(|(_, leaf, _)| leaf.0).collect();
-    assert_eq!(leaves, [2, 3]);
-}
-
-/// B7, T-008 … T-012, P-110: both forms lead to one GroupInfo, octet for octet.
-#[test]
-fn a_partial_group_info_is_made_whole() {
-    let mut room = Room::new(2);
-    let made = with_path(&mut room, 1);
-    let whole = room.judge(&made).unwrap();
-    assert_eq!(whole.group_info(), made.group_info);
-    let (extensions, signature) = split_info(whole.group_context(), &made.group_info);
-    let partial = |presence: u8| {
-        let mut partial = vec![presence];
-        partial.extend_from_slice(extensions);
-        partial.extend_from_slice(signature);
-        partial
-    };
-    let judge = |octets: &[u8]| {
-        let bundle = CommitBundle { group_info: GroupInfoForm::Partial(octets), ..made.bundle() };
-        room.judge_with(&made.commit, &bundle)
-    };
-    assert_eq!(judge(&partial(0)).unwrap().group_info(), made.group_info);
-    for presence in [1, 2, 3, 9] {
-        let fault = GroupInfoFault::TreePresence(presence);
-        assert_eq!(judge(&partial(presence)).unwrap_err(), CommitRefusal::GroupInfo(fault));
-    }
-    let partial = partial(0);
-    for length in 0..partial.len() {
-        assert!(judge(&partial[..length]).is_err());
-    }
-    let mut wrong = partial.clone();
-    *wrong.last_mut().unwrap() ^= 1;
-    let refusal = judge(&wrong).unwrap_err();
-    assert_eq!(refusal, CommitRefusal::GroupInfo(GroupInfoFault::Signature));
-}
-
-/// The extensions and the signature of a GroupInfo, each with its length.
-fn split_info<'a>(context: &[u8], info: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-    let rest = &info[context.len()..];
-    let mut reader = crate::codec::Reader::new(rest);
-    reader.bytes("").unwrap();
-    let extensions = &rest[..reader.offset()];
-    reader.bytes("").unwrap();
-    reader.u32("").unwrap();
-    (extensions, reader.rest())
-}
-
-/// A committer that signs another signer, another tag, or the tree into the GroupInfo: nobody could join.
-#[test]
-fn a_signed_group_info_may_still_be_another_one() {
-    let mut room = Room::new(2);
-    let made = with_path(&mut room, 1);
-    let context = room.judge(&made).unwrap().group_context().to_vec();
-    let resign = |edit: &dyn Fn(&mut Vec<u8>)| {
-        let (_, signature) = split_info(&context, &made.group_info);
-        let mut info = made.group_info[..made.group_info.len() - signature.len()].to_vec();
-        edit(&mut info);
-        let signed = sign_content("GroupInfoTBS", &info).unwrap();
-        let signature = openmls_traits::signatures::Signer::sign(&room.clients[1].signer, &signed);
-        crate::codec::write_bytes(&mut info, &signature.unwrap());
-        info
-    };
-    let judge = |info: &[u8]| {
-        let bundle = CommitBundle { group_info: GroupInfoForm::Full(info), ..made.bundle() };
-        room.judge_with(&made.commit, &bundle).map(|staged| staged.epoch())
-    };
-    assert_eq!(judge(&resign(&|_| {})), Ok(2));
-    let signer = resign(&|info| *info.last_mut().unwrap() = 0);
-    assert_eq!(judge(&signer), Err(CommitRefusal::GroupInfo(GroupInfoFault::Differs)));
-    let tag = resign(&|info| {
-        let at = info.len() - 5;
-        info[at] ^= 1;
-    });
-    assert_eq!(judge(&tag), Err(CommitRefusal::GroupInfo(GroupInfoFault::Differs)));
-    let epoch = resign(&|info| info[context.len() / 3] ^= 1);
-    assert_eq!(judge(&epoch), Err(CommitRefusal::GroupInfo(GroupInfoFault::Differs)));
-    // P-108: no GroupInfo embeds the tree.
-    let tree = resign(&|info| {
-        let rest = info.split_off(context.len());
-        let (extensions, _) = split_info(&[], &made.group_info[context.len()..]);
-        info.extend([4, 0, 2, 1, 0]);
-        info.extend_from_slice(&rest[extensions.len()..]);
-    });
-    assert_eq!(judge(&tree), Err(CommitRefusal::GroupInfo(GroupInfoFault::EmbeddedTree)));
-    for length in 0..made.group_info.len() {
-        assert!(judge(&made.group_info[..length]).is_err());
-    }
-    let mut unsigned = made.group_info.clone();
-    *unsigned.last_mut().unwrap() ^= 1;
-    assert_eq!(judge(&unsigned), Err(CommitRefusal::GroupInfo(GroupInfoFault::Signature)));
-}
-
-/// T-012, T-013.
-#[test]
-fn a_tree_that_comes_along_is_the_new_one() {
-    let mut room = Room::new(3);
-    let made = room.clients[1].update_path();
-    let tree = room.judge(&made).unwrap().ratchet_tree(&room.group);
-    let old = room.group.ratchet_tree();
-    assert_ne!(tree, old);
-    let judge = |tree| {
-        let bundle = CommitBundle { ratchet_tree: tree, ..made.bundle() };
-        room.judge_with(&made.commit, &bundle).map(|staged| staged.epoch())
-    };
-    assert_eq!(judge(TreeForm::Full(&tree)), Ok(2));
-    assert_eq!(judge(TreeForm::Full(&old)), Err(CommitRefusal::Tree));
-    assert_eq!(judge(TreeForm::HttpsUri(b"https://hub.example/tree")), Ok(2));
-    assert_eq!(judge(TreeForm::OutOfBand), Ok(2));
-}
-
 /// The application answers for exactly the components that the commit updates.
 #[test]
 fn components_come_from_the_application() {
@@ -510,124 +359,4 @@ fn a_new_component_is_known_to_all() {
     let made = room.clients[0].commit(vec![remove_component(SPARE)]);
     room.accept(0, &made);
     assert_eq!(room.group.component(SPARE), None);
-}
-
-/// P-118, Q-46: the SelfRemoves are in an external commit, and nothing else that is pending.
-#[test]
-fn a_joiner_enters_from_outside() {
-    let mut room = Room::new(4);
-    let update = room.clients[1]
-        .propose(Propose::UpdateAppDataComponent { component_id: NAME, update: b"x".to_vec() });
-    room.propose(&[&update]).unwrap();
-    let leave = room.clients[2].leave();
-    let names = room.propose(&[&leave]).unwrap();
-    for (message, from) in [(&update, 1), (&leave, 2)] {
-        room.deliver(message, Some(from));
-    }
-    let mut eve = Client::new("mimi://c.example/u/eve");
-    let made =
-        eve.enter(&room.group, vec![AppDataUpdateProposal::update(LIST, b"eve;".as_slice())]);
-    let mut staged = room.judge(&made).unwrap();
-    match staged.committer() {
-        Committer::Joiner { leaf, node } => {
-            assert_eq!(*leaf, LeafIndex(2));
-            assert_eq!(node.credential.identity, b"mimi://c.example/u/eve");
-        }
-        other => panic!("{other:?}"),
-    }
-    let references: Vec<_> =
-        staged.proposals().iter().filter_map(|it| it.reference.as_ref()).collect();
-    assert_eq!(references, [&names[0]]);
-    assert!(staged.proposals().iter().any(|it| it.content == ProposalView::ExternalInit));
-    // In the same step the server re-issues what lapsed, for the new epoch.
-    let again = [crate::delivery::ExternalProposal::AppDataUpdate {
-        component: NAME,
-        operation: crate::delivery::ComponentOperation::Update(b"x".to_vec()),
-    }];
-    let crypto = OpenMlsRustCrypto::default();
-    let stapled = staged.propose_as(crypto.crypto(), &room.hub, 0, &again, NOW).unwrap();
-    assert_eq!(stapled.len(), 1);
-    let twice = staged.propose_as(crypto.crypto(), &room.hub, 0, &again, NOW);
-    assert!(twice.is_err(), "it is pending already");
-    room.settle(staged);
-    for i in [0, 1, 2, 3] {
-        room.clients[i].receive(&made.commit);
-    }
-    room.clients.push(eve);
-    room.check();
-    assert_eq!(room.group.pending().count(), 1);
-    for i in [0, 1, 3, 4] {
-        room.clients[i].receive(&stapled[0].message);
-    }
-    room.clients.remove(2);
-    let made = room.clients[3].commit(vec![]);
-    room.accept(3, &made);
-    assert_eq!(room.group.component(NAME), Some(&b"x"[..]));
-}
-
-/// E-073.
-#[test]
-fn a_joiner_takes_the_self_removes_along() {
-    let mut room = Room::new(3);
-    let mut eve = Client::new("mimi://c.example/u/eve");
-    let early = eve.enter(&room.group, vec![]);
-    let leave = room.clients[2].leave();
-    let names = room.propose(&[&leave]).unwrap();
-    assert!(room.bare_engine_accepts(&early.commit));
-    assert_eq!(room.judge(&early).unwrap_err(), CommitRefusal::Missing(names));
-}
-
-/// Q-38, D-5E: with the signature key of a member's leaf, the engine removes that leaf for the joiner. It does not ask
-/// whose it is.
-#[test]
-fn a_joiner_removes_no_leaf_but_its_own() {
-    let room = Room::new(3);
-    // The same user, come back with its key: a resync.
-    let mut back = Client::new("mimi://hub.example/u/user1");
-    back.signer = clone_signer(&room.clients[1]);
-    back.credential.signature_key = room.clients[1].credential.signature_key.clone();
-    let made = back.enter(&room.group, vec![]);
-    let staged = room.judge(&made).unwrap();
-    assert_eq!(staged.removed()[0].0, LeafIndex(1));
-    assert!(matches!(staged.committer(), Committer::Joiner { leaf: LeafIndex(1), .. }));
-    // Somebody else with that key.
-    let mut mallory = Client::new("mimi://c.example/u/mallory");
-    mallory.signer = clone_signer(&room.clients[1]);
-    mallory.credential.signature_key = room.clients[1].credential.signature_key.clone();
-    let made = mallory.enter(&room.group, vec![]);
-    assert!(room.bare_engine_accepts(&made.commit));
-    let refusal = room.judge(&made).unwrap_err();
-    assert_eq!(refusal, CommitRefusal::External(ExternalFault::RemovesOther));
-}
-
-fn clone_signer(client: &Client) -> openmls_basic_credential::SignatureKeyPair {
-    let octets = serde_json::to_vec(&client.signer).unwrap();
-    serde_json::from_slice(&octets).unwrap()
-}
-
-/// A member keeps its identity, and its signature key is its own: the engine looks at neither.
-#[test]
-fn a_path_brings_no_other_identity_and_no_key_of_another() {
-    let mut room = Room::new(3);
-    let with = |room: &mut Room, credential: CredentialWithKey| {
-        let Client { provider, signer, group, .. } = &mut room.clients[1];
-        let signer = clone_pair(signer);
-        let leaf = LeafNodeParameters::builder().with_credential_with_key(credential).build();
-        let group = group.as_mut().unwrap();
-        let bundle = group.self_update(provider, &signer, leaf).unwrap();
-        let commit = tls(bundle.commit());
-        group.clear_pending_commit(provider.storage()).unwrap();
-        commit
-    };
-    let mut credential = room.clients[1].credential.clone();
-    credential.credential = BasicCredential::new(b"mimi://hub.example/u/user0".to_vec()).into();
-    let commit = with(&mut room, credential);
-    assert!(room.bare_engine_accepts(&commit));
-    assert_eq!(refused(&room, &commit), CommitRefusal::Path(LeafFault::Credential));
-}
-
-fn clone_pair(
-    pair: &openmls_basic_credential::SignatureKeyPair,
-) -> openmls_basic_credential::SignatureKeyPair {
-    serde_json::from_slice(&serde_json::to_vec(pair).unwrap()).unwrap()
 }

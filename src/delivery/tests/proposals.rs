@@ -3,148 +3,36 @@
 use openmls::prelude::*;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use super::{client::*, room::*};
+use super::{client::*, parts::*, room::*};
 use crate::{
     delivery::{
-        self, ComponentOperation, Conflict, ExternalProposal, FoundRefusal, LeafFault, LeafIndex,
-        ProposalFault, ProposalRef, ProposalRefusal, ProposalView, Sender,
+        self, Conflict, ExternalProposal, FoundRefusal, LeafFault, LeafIndex, ProposalFault,
+        ProposalRef, ProposalRefusal, ProposalView,
     },
     env::Timestamp,
 };
 
 /// What is wrong with the only proposal that is refused.
-fn fault(refused: Result<Vec<ProposalRef>, ProposalRefusal>) -> ProposalFault {
+pub(super) fn fault(refused: Result<Vec<ProposalRef>, ProposalRefusal>) -> ProposalFault {
     match refused.unwrap_err() {
         ProposalRefusal::Refused(mut refused) if refused.len() == 1 => refused.remove(0).fault,
         other => panic!("{other:?}"),
     }
 }
 
-fn conflict(refused: Result<Vec<ProposalRef>, ProposalRefusal>) -> Conflict {
+pub(super) fn conflict(refused: Result<Vec<ProposalRef>, ProposalRefusal>) -> Conflict {
     match fault(refused) {
         ProposalFault::Conflict(conflict) => conflict,
         other => panic!("{other:?}"),
     }
 }
 
-fn update(client: &mut Client, component: u16) -> Vec<u8> {
+pub(super) fn update(client: &mut Client, component: u16) -> Vec<u8> {
     client.propose(Propose::UpdateAppDataComponent { component_id: component, update: vec![b'x'] })
 }
 
-fn pending(room: &Room) -> Vec<ProposalRef> {
+pub(super) fn pending(room: &Room) -> Vec<ProposalRef> {
     room.group.pending().map(|it| it.reference.clone()).collect()
-}
-
-/// B1: an AppDataUpdate of the server, which the engine refuses in server and client, goes all the way.
-#[test]
-fn a_server_updates_a_component() {
-    let mut room = Room::new(3);
-    let wanted = ExternalProposal::AppDataUpdate {
-        component: LIST,
-        operation: ComponentOperation::Update(b"hub;".to_vec()),
-    };
-    let messages = room.group.propose_as(&room.hub, 0, &[wanted]).unwrap();
-    assert!(!room.bare_engine_queues(&messages[0]));
-    room.propose(&[&messages[0]]).unwrap();
-    let it = room.group.pending().next().unwrap();
-    assert_eq!((it.sender, it.accepted_at), (Sender::External(0), NOW));
-    room.deliver(&messages[0], None);
-    let made = room.clients[2].commit(vec![]);
-    room.accept(2, &made);
-    assert_eq!(room.group.component(LIST), Some(&b"alice;hub;"[..]));
-}
-
-/// B2, E-050: the engine frames its own external proposals with an `authenticated_data` that is no SafeAAD, and so
-/// refuses them itself.
-#[test]
-fn a_server_removes_a_member() {
-    let mut room = Room::new(3);
-    let group = room.clients[0].mls();
-    let (id, epoch) = (group.group_id().clone(), group.epoch());
-    let index = SenderExtensionIndex::new(0);
-    let engines = ExternalProposal::Remove(LeafIndex(1));
-    let bare: MlsMessageOut =
-        openmls::messages::external_proposals::ExternalProposal::new_remove::<OpenMlsRustCrypto>(
-            LeafNodeIndex::new(1),
-            id,
-            epoch,
-            &room.hub,
-            index,
-        )
-        .unwrap();
-    let bare = tls(&bare);
-    assert!(!room.bare_engine_queues(&bare));
-    assert_eq!(fault(room.propose(&[&bare])), ProposalFault::SafeAad);
-    let messages = room.group.propose_as(&room.hub, 0, &[engines]).unwrap();
-    assert!(room.bare_engine_queues(&messages[0]));
-    room.propose(&[&messages[0]]).unwrap();
-    room.deliver(&messages[0], None);
-    let made = room.clients[2].commit(vec![]);
-    room.accept(2, &made);
-    assert!(room.group.member(LeafIndex(1)).is_none());
-}
-
-/// the list of external senders changes, and nothing else.
-#[test]
-fn a_server_changes_the_external_senders() {
-    let mut room = Room::new(2);
-    let (other, other_sender) = server("mimi://other.example");
-    let wanted =
-        ExternalProposal::ExternalSenders(vec![room.hub_sender.clone(), other_sender.clone()]);
-    let messages = room.group.propose_as(&room.hub, 0, &[wanted]).unwrap();
-    room.propose(&[&messages[0]]).unwrap();
-    room.deliver(&messages[0], None);
-    let made = room.clients[1].commit(vec![update_component(NAME, b"x")]);
-    room.accept(1, &made);
-    assert_eq!(room.group.external_senders(), [room.hub_sender.clone(), other_sender]);
-    // The one that is gone cannot propose any more; the one that took its place can.
-    let remove = [ExternalProposal::Remove(LeafIndex(1))];
-    let old = room.group.propose_as(&room.follower, 1, &remove).unwrap();
-    assert_eq!(fault(room.propose(&[&old[0]])), ProposalFault::Signature);
-    let new = room.group.propose_as(&other, 1, &remove).unwrap();
-    room.propose(&[&new[0]]).unwrap();
-    assert!(room.group.propose_as(&other, 2, &remove).is_err());
-}
-
-#[test]
-fn extensions_are_left_alone_but_for_the_senders() {
-    let mut room = Room::new(2);
-    let change = |extensions: Vec<Extension>| {
-        let proposal = Extensions::<GroupContext>::from_vec(extensions).unwrap();
-        let mut octets = vec![0, 7];
-        octets.extend(tls(&proposal));
-        room.clients[1].forge_proposal(&[0], &octets)
-    };
-    let all = components();
-    let cases = [
-        // Another component.
-        vec![required(), senders(&[&room.hub_sender]), dictionary(&[(2, &[0]), (NAME, b"x")])],
-        // No dictionary, no requirements, another order.
-        vec![required(), senders(&[&room.hub_sender])],
-        vec![senders(&[&room.hub_sender]), dictionary(&all)],
-        vec![senders(&[&room.hub_sender]), required(), dictionary(&all)],
-        // The first entry is the hub's; nobody is there twice; nobody changes places.
-        vec![required(), senders(&[&room.follower_sender]), dictionary(&all)],
-        vec![required(), senders(&[]), dictionary(&all)],
-        vec![required(), senders(&[&room.follower_sender, &room.hub_sender]), dictionary(&all)],
-        vec![required(), senders(&[&room.hub_sender, &room.hub_sender]), dictionary(&all)],
-    ];
-    let messages: Vec<_> = cases.into_iter().map(change).collect();
-    let good = change(vec![required(), senders(&[&room.hub_sender]), dictionary(&all)]);
-    for message in messages {
-        assert!(room.bare_engine_queues(&message));
-        assert_eq!(fault(room.propose(&[&message])), ProposalFault::Extensions);
-    }
-    room.propose(&[&good]).unwrap();
-    let messages = room
-        .group
-        .propose_as(
-            &room.hub,
-            0,
-            &[ExternalProposal::ExternalSenders(vec![room.hub_sender.clone()])],
-        )
-        .unwrap();
-    assert_eq!(conflict(room.propose(&[&messages[0]])), Conflict::Extensions);
 }
 
 /// B5, the last row of the table: the engine queues what nobody can commit, and the room would be stuck.
@@ -430,49 +318,6 @@ fn a_new_member_may_ask_to_be_added() {
     let message = tls(&asks.unwrap());
     assert!(!room.bare_engine_queues(&message));
     assert_eq!(fault(room.propose(&[&message])), ProposalFault::SafeAad);
-}
-
-/// B3: the engine moves the dictionary to the end with its first update; a stack that leaves it in its place would
-/// part ways.
-#[test]
-fn a_group_is_founded_with_the_dictionary_last() {
-    let (_, hub) = server("mimi://hub.example");
-    let found_with = |extensions: Vec<Extension>| {
-        let mut alice = Client::new("mimi://hub.example/u/alice");
-        alice.create(Extensions::from_vec(extensions).unwrap());
-        found(&alice).map(|group| group.epoch())
-    };
-    let dictionary = dictionary(&components());
-    let good = vec![required(), senders(&[&hub]), dictionary.clone()];
-    assert_eq!(found_with(good), Ok(0));
-    let first = vec![dictionary.clone(), required(), senders(&[&hub])];
-    assert_eq!(found_with(first), Err(FoundRefusal::DictionaryNotLast));
-    let none = vec![required(), senders(&[&hub])];
-    assert_eq!(found_with(none), Err(FoundRefusal::DictionaryNotLast));
-    let nothing_required = vec![senders(&[&hub]), dictionary.clone()];
-    assert_eq!(found_with(nothing_required), Err(FoundRefusal::RequiredCapabilities));
-    let no_senders = vec![required(), dictionary];
-    assert_eq!(found_with(no_senders), Err(FoundRefusal::NoExternalSenders));
-    let unknown = vec![required(), senders(&[&hub]), super::client::dictionary(&[(UNKNOWN, b"x")])];
-    let fault = LeafFault::Component(UNKNOWN);
-    assert_eq!(found_with(unknown), Err(FoundRefusal::Leaf { leaf: LeafIndex(0), fault }));
-}
-
-#[test]
-fn a_group_is_founded_on_its_own_tree() {
-    let room = Room::new(3);
-    let (info, tree) = (room.group.group_info(), room.group.ratchet_tree());
-    assert!(found_with(&info, &tree).is_ok());
-    for length in 0..info.len() {
-        assert!(found_with(&info[..length], &tree).is_err());
-    }
-    let mut other = tree.clone();
-    let at = other.len() / 2;
-    other[at] ^= 1;
-    assert!(found_with(&info, &other).is_err());
-    let mut other = info;
-    *other.last_mut().unwrap() ^= 1;
-    assert_eq!(found_with(&other, &tree).unwrap_err(), FoundRefusal::Invalid);
 }
 
 /// The application takes pending proposals back by its own rules (Q-79: a ban over other changes of a user).

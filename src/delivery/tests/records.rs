@@ -2,7 +2,7 @@
 
 use openmls::prelude::*;
 
-use super::{client::*, room::*};
+use super::{client::*, parts::*, room::*};
 use crate::{
     delivery::{ExternalProposal, Group, LeafIndex},
     error::RestoreError,

@@ -9,9 +9,9 @@ use openmls::{
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use super::client::{
-    Client, LIST, Made, NOW, add, components, compute_into, config, dictionary, protocol_message,
-    required, senders, server, tls,
+use super::{
+    client::{Client, Made, compute_into, protocol_message},
+    parts::{LIST, NOW, add, components, config, dictionary, required, senders, server, tls},
 };
 use crate::{
     delivery::{

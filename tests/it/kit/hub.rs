@@ -21,7 +21,7 @@ use openmls::prelude::OpenMlsCrypto as _;
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 
-use super::{Client, START, SUITE, client::extensions_of, user};
+use super::{Client, START, SUITE, parts::extensions_of, user};
 
 const ID: &[u8] = b"clubhouse";
 

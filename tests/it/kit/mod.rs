@@ -8,8 +8,12 @@
 )]
 
 mod client;
+mod committing;
 mod forge;
 mod hub;
+mod parts;
+mod reading;
+mod steps;
 
 use openmimi::{
     env::{Peer, Timestamp},
@@ -18,12 +22,11 @@ use openmimi::{
 use openmls::prelude::Ciphersuite;
 
 pub(crate) use self::{
-    client::{
-        Bundle, Client, add, component_update, extensions_of, external_sender, list_update, remove,
-        tls,
-    },
+    client::{Bundle, Client},
     forge::{Forge, by_reference, by_value, references_of},
     hub::{Hub, World, signing_key},
+    parts::{add, component_update, extensions_of, external_sender, list_update, remove, tls},
+    steps::{accepted, ban, committed, key_material, lose, say},
 };
 
 pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;

@@ -1,6 +1,6 @@
 //! What becomes of a room by what its hub has accepted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Device, Room, Text, User, Waiting, Wish, Wrong, wrong};
 use crate::{
@@ -30,21 +30,24 @@ impl Room {
         if !self.now.members.contains(&device) {
             return wrong(Invariant::Outsiders, format!("text {text} of device {device}"));
         }
-        let roles: BTreeMap<Device, RoleIndex> = self
+        // A user whose last device is about to go takes no part any more (P-160).
+        let active: BTreeSet<User> = self
             .now
             .members
             .iter()
-            .filter(|member| **member != device)
-            .map(|member| (*member, self.role(owner.get(*member).copied().unwrap_or_default())))
+            .filter(|member| self.is_inside(**member))
+            .filter_map(|member| owner.get(*member).copied())
             .collect();
-        for (member, role) in roles {
+        for member in self.now.members.iter().copied().filter(|member| *member != device) {
+            let user = owner.get(member).copied().unwrap_or_default();
+            let receives = active.contains(&user)
+                && !self.is_out(user)
+                && self.roles.can(self.role(user), Capability::RECEIVE_MESSAGE);
             let reader = self.readers.entry(member).or_default();
-            let out = matches!(role, RoleIndex::NONE | RoleIndex::BANNED);
-            let late = reader.since > epoch;
-            if out || late || reader.deaf || !self.roles.can(role, Capability::RECEIVE_MESSAGE) {
-                reader.tolerated.insert(text);
-            } else {
+            if receives && !reader.deaf && reader.since <= epoch {
                 reader.expected.push(text);
+            } else {
+                reader.tolerated.insert(text);
             }
         }
         Ok(())

@@ -56,3 +56,14 @@ fn what_nobody_can_commit_takes_two_users_who_leave_it_out() {
     room.commit(0, &Wish::Refresh, &OWNER).expect("the second one");
     assert!(room.waiting.is_empty());
 }
+
+#[test]
+fn whose_last_device_is_about_to_go_receives_nothing_more() {
+    let mut room = room();
+    room.propose(None, &Wish::RemoveDevice(1), &OWNER).expect("the hub proposes");
+    room.say(0, 7, 1, &OWNER).expect("an admin speaks");
+    assert!(room.check_read(1, &[], true).is_err(), "another device of the user stays");
+    room.propose(None, &Wish::RemoveDevice(2), &OWNER).expect("the hub proposes");
+    room.say(0, 8, 1, &OWNER).expect("an admin speaks");
+    assert!(room.check_read(1, &[7], true).is_ok(), "it takes no part any more");
+}

@@ -25,10 +25,8 @@ fn rule(world: &mut World, name: &str, body: &[u8]) -> Result<(), &'static str> 
         matches!(outcome, UpdateOutcome::NotAllowed | UpdateOutcome::InvalidProposal(_)),
         "{outcome:?}"
     );
-    match refusal {
-        UpdateRefusal::Denied { denied, .. } => Err(denied.rule),
-        other => panic!("{other}"),
-    }
+    let UpdateRefusal::Denied { denied, .. } = refusal else { panic!("{refusal}") };
+    Err(denied.rule)
 }
 
 /// What somebody's commit of one proposal by value comes to; it is forgotten if it is refused.
@@ -92,7 +90,8 @@ fn d_56_no_table_of_roles_lets_somebody_rise() {
         let octets = roles(change);
         commit(&mut world, "alice", component_update(ComponentId::ROLES_LIST, &octets))
     };
-    let bad: [(&str, &dyn Fn(&mut Vec<Role>)); 5] = [
+    type Break<'a> = &'a dyn Fn(&mut Vec<Role>);
+    let bad: [(&str, Break<'_>); 5] = [
         ("a role twice", &|roles| roles.push(roles[2].clone())),
         ("canOpenJoin in a role that one has", &|roles| {
             roles[2].capabilities.push(Capability::OPEN_JOIN);

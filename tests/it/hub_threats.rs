@@ -27,10 +27,8 @@ fn rule(world: &mut World, name: &str, body: &[u8]) -> Result<(), &'static str> 
         matches!(outcome, UpdateOutcome::NotAllowed | UpdateOutcome::InvalidProposal(_)),
         "{outcome:?}"
     );
-    match refusal {
-        UpdateRefusal::Denied { denied, .. } => Err(denied.rule),
-        other => panic!("{other}"),
-    }
+    let UpdateRefusal::Denied { denied, .. } = refusal else { panic!("{refusal}") };
+    Err(denied.rule)
 }
 
 /// What somebody's commit of one proposal by value comes to; it is forgotten if it is refused.

@@ -16,6 +16,7 @@ use super::{
     create::{credential, kept, tuned, untuned},
     draft::Draft,
     epoch::{self, Epoch},
+    leaf,
     member::{Entrance, Member},
     outbox::{Entry, Stage, Wish},
     proposed::{self, Owned, People, Who},
@@ -30,7 +31,7 @@ use crate::{
     env::{Crypto, Env, Limits, Timestamp},
     error::Misuse,
     machine::{Founding, Step},
-    policy::{Claims, Committer, JoinCode, RoleIndex, View, judge_commit},
+    policy::{self, Claims, Committer, JoinCode, RoleIndex, View, judge_commit},
     room::{ComponentId, ParticipantListUpdate, RoomState},
     uri::{GroupUri, RoomUri, UserUri},
     wire::{
@@ -283,6 +284,8 @@ fn enter<C: Crypto>(
         tuning,
     )?;
     let group = member.group()?;
+    let own = group.own_leaf_node().and_then(leaf::said);
+    policy::leaf::stand(&before.committed, own.into_iter())?;
     let epoch = commit::entered(&before, verdict, group)?;
     let (body, hash) = commit::request(&bundle)?;
     let left = group.epoch().as_u64().saturating_sub(1);

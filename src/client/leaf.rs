@@ -1,21 +1,26 @@
-//! What every leaf of this library says: what it can do (E-012), and for how long it may be added.
+//! What every leaf of this library says: what it can do (E-012), and for how long it may be added; and what others' do.
+
+use std::{borrow::Cow, collections::BTreeSet};
 
 use openmls::{
     credentials::CredentialType,
     extensions::{
         AppDataDictionary, AppDataDictionaryExtension, Extension, ExtensionType, Extensions,
     },
-    group::GroupContext,
-    messages::proposals::ProposalType,
+    group::{GroupContext, MlsGroup},
+    messages::proposals::{AppDataUpdateOperation, Proposal, ProposalType},
     prelude::{Capabilities, LeafNode, LeafNodeParameters},
 };
 use openmls_traits::types::Ciphersuite;
+use tls_codec::Serialize as _;
 
 use super::media::RECEIVED;
 use crate::{
     codec::{Wire, decode_exact, write_vec},
+    delivery,
     env::Timestamp,
-    policy::components::MediaTypeList,
+    policy::{components::MediaTypeList, leaf::Arrival},
+    room::ComponentId,
 };
 
 /// When a leaf may be added to a group: the lifetime of a KeyPackage, and of the leaf that a room begins with
@@ -134,6 +139,45 @@ pub(super) fn receives(leaf: &LeafNode, group: &Extensions<GroupContext>) -> boo
     let Some(required) = list(group.app_data_dictionary()) else { return true };
     let listed = list(leaf.extensions().app_data_dictionary()).unwrap_or(MediaTypeList(Vec::new()));
     required.0.iter().all(|wanted| listed.0.iter().any(|it| it.matches(wanted)))
+}
+
+/// What a leaf says, as the policy takes it.
+pub(super) fn said(leaf: &LeafNode) -> Option<delivery::Leaf> {
+    delivery::Leaf::decode(&leaf.tls_serialize_detached().ok()?).ok()
+}
+
+/// What stands in the leaves of a group, but for some.
+pub(super) fn all<'a>(
+    group: &'a MlsGroup,
+    except: &'a BTreeSet<u32>,
+) -> impl Iterator<Item = delivery::Leaf> + 'a {
+    let members = group.members().filter(|member| !except.contains(&member.index.u32()));
+    members.filter_map(|member| said(group.public_group().leaf(member.index)?))
+}
+
+/// What a proposal does to the leaves; none if its leaf does not decode.
+pub(super) fn arrival(proposal: &Proposal) -> Option<Arrival<'_>> {
+    Some(match proposal {
+        Proposal::Add(add) => Arrival::Added(Cow::Owned(said(add.key_package().leaf_node())?)),
+        Proposal::Update(update) => Arrival::Renewed(Cow::Owned(said(update.leaf_node())?)),
+        Proposal::AppDataUpdate(update)
+            if update.component_id() == ComponentId::MLS_OPERATIONAL_POLICY.0 =>
+        {
+            Arrival::Policy(match update.operation() {
+                AppDataUpdateOperation::Update(data) => Some(data.as_slice()),
+                AppDataUpdateOperation::Remove => None,
+            })
+        }
+        Proposal::AppDataUpdate(_)
+        | Proposal::AppEphemeral(_)
+        | Proposal::Remove(_)
+        | Proposal::SelfRemove
+        | Proposal::GroupContextExtensions(_)
+        | Proposal::ReInit(_)
+        | Proposal::PreSharedKey(_)
+        | Proposal::ExternalInit(_)
+        | Proposal::Custom(_) => Arrival::Nothing,
+    })
 }
 
 fn component_ids(list: &[u8]) -> Option<Vec<u16>> {

@@ -26,7 +26,7 @@ use crate::{
     delivery::{self, context::Context},
     env::{Crypto, Env, Timestamp},
     machine::Step,
-    policy::{Proposed, Queue, View, judge_proposals},
+    policy::{self, Proposed, Queue, View, judge_proposals},
     wire::{FanoutEvent, FanoutMessage, Frank, PrivateMessage, PublicMessage},
 };
 
@@ -209,7 +209,15 @@ impl Room {
             let bundle: Vec<Proposed<'_>> =
                 verified.iter().map(|(_, _, owned)| owned.borrow()).collect();
             let view = View::new(&epoch.committed, &epoch.effective);
-            judge_proposals(view, Queue { waiting: &waiting, rebuild }, &bundle)
+            let arrivals = verified.iter().map(|(_, queued, _)| leaf::arrival(queued.proposal()));
+            let arrivals: Vec<_> =
+                arrivals.collect::<Option<_>>().ok_or(Refusal::Mls("a proposal"))?;
+            let others = draft.state.waiting.iter();
+            let others = others.filter_map(|waiting| leaf::arrival(waiting.queued.proposal()));
+            let nobody = std::collections::BTreeSet::new();
+            let members = leaf::all(self.member.group()?, &nobody);
+            policy::leaf::proposals(view, others, &arrivals, members)
+                .and_then(|()| judge_proposals(view, Queue { waiting: &waiting, rebuild }, &bundle))
         };
         let accepted = match lapsed {
             Ok(accepted) => accepted,

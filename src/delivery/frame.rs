@@ -6,7 +6,7 @@ use openmls_traits::{crypto::OpenMlsCrypto, types::Ciphersuite};
 
 use super::{
     context::{RawExtension, extension, read_credential, read_dictionary, read_extensions},
-    view::{ComponentOperation, KeyPackageRef, Leaf, LeafIndex},
+    view::{Capabilities, ComponentOperation, KeyPackageRef, Leaf, LeafIndex},
 };
 use crate::{
     codec::{Reader, decode_exact},
@@ -96,20 +96,7 @@ pub(super) struct AddKeys {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RawLeaf {
     pub(super) encryption_key: Vec<u8>,
-    pub(super) capabilities: Capabilities,
     pub(super) leaf: Leaf,
-    /// The types of its extensions.
-    pub(super) extensions: Vec<u16>,
-}
-
-/// What a leaf says that it can do (RFC 9420, section 7.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Capabilities {
-    pub(super) versions: Vec<u16>,
-    pub(super) ciphersuites: Vec<u16>,
-    pub(super) extensions: Vec<u16>,
-    pub(super) proposals: Vec<u16>,
-    pub(super) credentials: Vec<u16>,
 }
 
 /// A commit.
@@ -273,12 +260,9 @@ pub(super) fn read_leaf(reader: &mut Reader<'_>) -> Result<RawLeaf, DecodeError>
         .find(|(kind, _)| *kind == extension::APP_DATA_DICTIONARY)
         .map_or_else(|| Ok(Default::default()), |(_, data)| read_dictionary(data))?;
     reader.bytes("LeafNode.signature")?;
-    Ok(RawLeaf {
-        encryption_key,
-        capabilities,
-        leaf: Leaf { credential, signature_key, components, lifetime },
-        extensions: extensions.into_iter().map(|(kind, _)| kind).collect(),
-    })
+    let extensions = extensions.into_iter().map(|(kind, _)| kind).collect();
+    let leaf = Leaf { credential, signature_key, components, lifetime, capabilities, extensions };
+    Ok(RawLeaf { encryption_key, leaf })
 }
 
 fn read_codes(reader: &mut Reader<'_>) -> Result<Vec<u16>, DecodeError> {

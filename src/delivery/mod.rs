@@ -74,8 +74,9 @@ pub use self::{
     },
     staged::StagedCommit,
     view::{
-        CommittedProposal, Committer, ComponentOperation, Credential, ExtensionsChange,
-        ExternalSender, KeyPackageRef, Leaf, LeafIndex, Member, ProposalRef, ProposalView, Sender,
+        Capabilities, CommittedProposal, Committer, ComponentOperation, Credential,
+        ExtensionsChange, ExternalSender, KeyPackageRef, Leaf, LeafIndex, Member, ProposalRef,
+        ProposalView, Sender,
     },
 };
 use crate::{codec::Reader, env::Timestamp, machine::Key};
@@ -191,6 +192,11 @@ impl Group {
     /// All members, by leaf.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
         self.roster.members()
+    }
+
+    /// What stands in each leaf. Takes time in proportion to the group: [`Group::members`] does not.
+    pub fn leaves(&self) -> impl Iterator<Item = (LeafIndex, Leaf)> {
+        self.engine.leaves().filter_map(|(index, raw)| Some((index, raw?.leaf)))
     }
 
     /// The member at a leaf.

@@ -17,7 +17,7 @@ use crate::{
     env::{Crypto, Env, Limits, Timestamp},
     error::Misuse,
     machine::{Changes, Founding, Outcome, Revision},
-    policy::{Denied, Outside},
+    policy::{Denied, Outside, leaf},
     room::{ComponentId, ParticipantList, StateError},
 };
 
@@ -117,6 +117,7 @@ impl Room {
             return Err(CreateRefusal::Metadata);
         }
         may_be_created(&room.committed, &offer.creator, parent, limits)?;
+        leaf::stand(&room.committed, room.group.leaves().map(|(_, leaf)| leaf))?;
         room.parent = parent.cloned();
         for record in
             codes::of_links(&room.committed, env.now, limits.codes, limits.codes_remembered)

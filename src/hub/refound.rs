@@ -173,6 +173,8 @@ impl Room {
         let assembled = Self::assemble(self.head.clone(), group, &self.limits)
             .map_err(|error: AssembleError| CreateRefusal::from(error))?;
         policy::sound(&assembled.committed)?;
+        let leaves = assembled.group.leaves().map(|(_, leaf)| leaf);
+        policy::leaf::stand(&assembled.committed, leaves)?;
         Ok((assembled.group, assembled.committed))
     }
 }

@@ -251,6 +251,7 @@ impl Room {
         accepted: Timestamp,
     ) -> Result<Change, UpdateRefusal> {
         self.proposals_fit(checked.proposals())?;
+        self.leaves_fit(&checked)?;
         let people = self.people();
         let names: Vec<ProposalRef> =
             checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();

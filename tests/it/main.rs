@@ -13,6 +13,7 @@ mod federation;
 mod follower;
 mod forged;
 mod forged_commits;
+mod forged_leaves;
 mod http;
 mod hub;
 mod hub_abuse;

@@ -443,3 +443,34 @@ fn q46_q47_what_the_hub_staples_to_an_external_commit_is_committed_next() {
         assert!(bob.room().committed().participants().find(user("carol")).is_none());
     }
 }
+
+#[test]
+fn r171_a_key_package_is_not_valid_for_too_long() {
+    use crate::policy::components::OperationalParameters;
+
+    let length = LIFETIME.not_after.seconds() - LIFETIME.not_before.seconds();
+    let parameters = OperationalParameters { max_kp_lifetime: length, ..Default::default() };
+    let more = [(ComponentId::MLS_OPERATIONAL_POLICY, parameters.encode())];
+    let hub = Hub::with(policy(Preset::Cooperative, &more));
+    let (_, mut alice, mut bob, _) = three_in(hub, Preset::Cooperative.ordinary(), Crash::Always);
+    let tablet = Client::new("bob", "tablet", Crash::Never);
+    let signer = tablet.keys.require(tablet.device.signature_key()).unwrap();
+    let store = super::super::store::Store::default();
+    let provider = super::super::member::Provider { crypto: &tablet.crypto, store: &store };
+    let first = LIFETIME.not_before.seconds();
+    let lifetime = openmls::key_packages::Lifetime::init(first, first + length + 1);
+    let bundle = openmls::key_packages::KeyPackage::builder()
+        .leaf_node_capabilities(super::super::leaf::capabilities(CS))
+        .leaf_node_extensions(super::super::leaf::extensions())
+        .key_package_lifetime(lifetime)
+        .build(
+            CS,
+            &provider,
+            &signer,
+            super::super::create::credential(&user("bob"), tablet.device.signature_key()),
+        )
+        .unwrap();
+    let plan = Plan { adds: vec![bundle.key_package().clone()], ..Plan::default() };
+    let commit = hostile_commit(&mut bob, plan);
+    not_followed(&mut alice, &commit, Evidence::ForbiddenCommit);
+}

@@ -33,6 +33,7 @@ pub(super) fn judge(
     for (index, proposed) in bundle.iter().enumerate() {
         standalone(proposed)
             .and_then(|()| from_outside(view.effective, proposed.by))
+            .and_then(|()| unless_forbidden(view.effective, &proposed.what))
             .and_then(|()| court.judge(proposed))
             .map(|unsure| unverified |= unsure)
             .map_err(|denied| denied.at(index))?;
@@ -62,6 +63,26 @@ fn from_outside(room: &RoomState, by: Proposer<'_>) -> Result<(), Denied> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// no proposal of a type that the room forbids, or about a component that it does.
+pub(super) fn unless_forbidden(room: &RoomState, what: &Action<'_>) -> Result<(), Denied> {
+    let (kind, component) = match what {
+        Action::AddClient { .. } => (1, None),
+        Action::UpdateLeaf { .. } => (2, None),
+        Action::RemoveClient { .. } => (3, None),
+        Action::ReInit => (5, None),
+        Action::ExternalSenders { .. } | Action::Extensions => (7, None),
+        Action::Component { id, .. } => (8, Some(id.0)),
+        Action::Ephemeral { id } => (9, Some(id.0)),
+        Action::SelfRemove => (10, None),
+        Action::Unsupported => return Ok(()),
+    };
+    let Some(parameters) = room.policy::<OperationalParameters>() else { return Ok(()) };
+    let forbidden = &parameters.forbidden_capabilities;
+    let listed = forbidden.proposals.contains(&kind)
+        || component.is_some_and(|component| forbidden.component_ids.contains(&component));
+    if listed { Err(Denied::new("R-162", Reason::Forbidden)) } else { Ok(()) }
 }
 
 /// The hub's own update of roles or preauthorisation: valid by itself, and with no list change waiting.

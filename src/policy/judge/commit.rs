@@ -2,7 +2,7 @@
 
 use super::{
     Action, Committed, Committer, Denied, JoinCode, Proposed, Proposer, Reason, Verdict, View,
-    authority::Court, whole,
+    authority::Court, bundle::unless_forbidden, whole,
 };
 use crate::{
     policy::{RoleIndex, ask::external_commit_allowed},
@@ -31,6 +31,9 @@ pub(super) fn judge(
         }
     }
     once(proposals)?;
+    for (index, it) in proposals.iter().enumerate().filter(|(_, it)| !it.by_reference) {
+        unless_forbidden(view.effective, &it.proposed.what).map_err(|denied| denied.at(index))?;
+    }
     let (by_value, places): (Vec<_>, Vec<_>) = proposals
         .iter()
         .enumerate()

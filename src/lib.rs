@@ -59,6 +59,7 @@
 //! | --- | --- |
 //! | `http` | requests and responses as values of the `http` crate: directory, headers, status codes |
 //! | `ohttp` | downloads by Oblivious HTTP; draws randomness from the operating system |
+//! | `markdown` | GFM-MIMI for apps that show or send formatted text; links in text are judged by the policy too |
 //! | `testing` | an in-memory store that can fail, the conformance suite that a real store has to pass, and simulated worlds |
 //! | `js` | clock and randomness of a JavaScript host for openmls on `wasm32-unknown-unknown` |
 

@@ -6,12 +6,12 @@ use openmimi::{
     client::Created,
     codec::Wire,
     env::{Env, Peer, Timestamp},
-    follower::{self, Fault, Relay},
+    follower::{self, Fault},
     http::{Answer, Call, Reply, answer},
     hub::{self, CodeTerms, Offer, Wish},
     provider::{self, Contact, Grant, Policy, Stance, directory::Route},
     uri::{ClientUri, Domain, RoomUri, UserUri},
-    wire::{AbuseReport, KeyMaterialRequest},
+    wire::KeyMaterialRequest,
 };
 
 use super::{
@@ -60,28 +60,28 @@ impl Provider {
         body: &[u8],
     ) -> Done<Domain> {
         let limits = self.limits().clone();
-        let own = |user: &UserUri| matches!(peer, Peer::Client(_, client) if client == user);
         let relay = match route {
             Route::Update(room) => return self.relay_update(now, peer, room, body),
             Route::SubmitMessage(room) => follower::submit_message(&limits, peer, room, body),
             Route::GroupInfo(room) => follower::group_info(&limits, peer, room, body),
             Route::KeyMaterial(_) => follower::key_material(&limits, peer, body),
-            Route::IdentifierQuery(domain) => Ok(Relay { to: domain.clone() }),
-            // Only the hub has it; and nobody complains in another's name.
-            Route::ReportAbuse(room) => match AbuseReport::decode(body) {
-                Ok(report) if report.reporting_user.as_ref().is_none_or(own) => {
-                    Ok(Relay { to: room.domain() })
-                }
-                Ok(_) => Err(Fault::NotOurs),
-                Err(error) => Err(error.into()),
-            },
-            // A download goes through the hub of the room: `World::download` names it.
+            Route::IdentifierQuery(domain) => {
+                follower::identifier_query(&limits, peer, domain, body)
+            }
+            Route::ReportAbuse(room) => follower::report_abuse(&limits, peer, room, body),
+            // What servers say to each other; a download has the room beside it: `Provider::relay_download`.
             Route::Notify(_)
             | Route::RequestConsent(_)
             | Route::UpdateConsent(_)
             | Route::ProxyDownload(_) => Err(Fault::NotOurs),
         };
         Ok(relay.map(|relay| relay.to).map_err(Reply::from))
+    }
+
+    /// A client's download: the hub of the room that the asset was sent in takes it.
+    pub fn relay_download(peer: &Peer, room: &RoomUri) -> Result<Domain, Reply> {
+        let relay = follower::proxy_download(peer, room).map_err(Reply::from)?;
+        Ok(relay.to)
     }
 
     fn relay_update(

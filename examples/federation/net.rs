@@ -101,7 +101,10 @@ impl World {
     ) -> Option<Response<Vec<u8>>> {
         let (peer, own, name) = self.caller(phone);
         self.hop(&name, own.as_str(), Some(route), 0, |world| {
-            world.relay(&peer, &own, &room.domain(), route, &[])
+            match Provider::relay_download(&peer, room) {
+                Ok(to) => world.relay(&peer, &own, &to, route, &[]),
+                Err(reply) => Some(respond(reply)),
+            }
         })
     }
 

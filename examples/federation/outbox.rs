@@ -85,7 +85,8 @@ enum Sent {
     Received,
     /// Later, not before so many milliseconds.
     Failed(Option<u64>),
-    Unwanted,
+    /// It knows nothing of it.
+    Unknown,
 }
 
 impl Outbox {
@@ -135,7 +136,7 @@ impl Provider {
         self.users.open(&self.disk, limits);
         self.outbox = Outbox::default();
         for room in self.hubs.iter() {
-            let owed = room.backlog().map(|(provider, _)| (room.uri().clone(), provider.clone()));
+            let owed = room.ready().map(|(provider, _)| (room.uri().clone(), provider.clone()));
             self.outbox.notify.extend(owed);
         }
         for user in self.users.iter() {
@@ -209,50 +210,43 @@ impl Provider {
         let result = match answer {
             Some(Answer::Done(_)) => Sent::Received,
             Some(Answer::Later { retry_after, .. }) => Sent::Failed(retry_after),
-            // It has forgotten a room that nobody of its users is in, and our last word with it.
-            Some(Answer::Refused { status: 404 }) if self.is_done(parcel) => Sent::Unwanted,
-            // Perhaps it has moved: its directory says where to.
-            Some(Answer::Refused { .. }) | None => {
-                self.outbox.directories.remove(parcel.to());
-                Sent::Failed(None)
-            }
+            Some(Answer::Refused { status: 404 | 410 }) => Sent::Unknown,
+            Some(Answer::Refused { .. }) | None => Sent::Failed(None),
         };
+        // Perhaps it has moved: its directory says where to.
+        if matches!(answer, Some(Answer::Refused { .. }) | None) {
+            self.outbox.directories.remove(parcel.to());
+        }
         match parcel {
             Parcel::Notification { room, to, through, .. } => {
                 infallible(self.at_hub(now, room, |room, env| {
                     Ok(match result {
                         Sent::Received => room.acknowledged(env, to, *through),
                         Sent::Failed(retry_after) => room.notify_failed(env, to, retry_after),
-                        Sent::Unwanted => room.abandon(env, to),
+                        Sent::Unknown => room.notify_unknown(env, to),
                     })
                 }))?;
                 let hub = self.hubs.get(room.as_str());
-                let rest = hub.is_some_and(|hub| hub.backlog().any(|(provider, _)| provider == to));
-                if !rest || matches!(result, Sent::Failed(_)) {
+                let rest = hub.is_some_and(|hub| hub.ready().any(|(provider, _)| provider == to));
+                if !rest {
                     self.outbox.notify.remove(&(room.clone(), to.clone()));
                 }
             }
             Parcel::Letter { user, letter } => match result {
-                Sent::Received | Sent::Unwanted => {
+                Sent::Received => {
                     infallible(self.at_user(now, user, |user, _| Ok(user.sent(letter.number))))?;
                     self.outbox.letters.remove(&(user.clone(), letter.number));
                 }
-                Sent::Failed(retry_after) => {
-                    let until = now.plus(retry_after.unwrap_or(1_000));
-                    self.outbox.patience.insert(letter.to.clone(), until);
-                }
+                Sent::Failed(retry_after) => self.wait(now, &letter.to, retry_after),
+                Sent::Unknown => self.wait(now, &letter.to, None),
             },
         }
         Ok(())
     }
 
-    /// Whether a provider has nobody left in the room that it is told of.
-    fn is_done(&self, parcel: &Parcel) -> bool {
-        let Parcel::Notification { room, to, .. } = parcel else { return false };
-        self.hubs.get(room.as_str()).is_some_and(|room| {
-            let users = room.effective().participants().iter().filter_map(|listed| listed.user());
-            users.into_iter().all(|user| user.host() != to.as_str())
-        })
+    /// Letters to a provider wait, as long as it asks for.
+    fn wait(&mut self, now: Timestamp, to: &Domain, retry_after: Option<u64>) {
+        self.outbox.patience.insert(to.clone(), now.plus(retry_after.unwrap_or(1_000)));
     }
 
     /// Whether something is owed to a provider.

@@ -56,7 +56,8 @@ pub struct Phone {
     pub inbox: BTreeMap<EventId, client::Message>,
     crypto: Rc<RustCrypto>,
     keys: Keys,
-    signature_key: Vec<u8>,
+    /// What it signs with.
+    pub signature_key: Vec<u8>,
     limits: Limits,
     disk: Disk,
     device: Device,

@@ -7,6 +7,7 @@ pub mod content;
 mod edit;
 pub mod http;
 pub mod hub;
+pub mod policy;
 pub mod records;
 pub mod timeline;
 pub mod wire;

@@ -23,7 +23,7 @@ use openmimi::{
 };
 
 /// Panics if something does not hold.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     every_component(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = question::answer(&Preset::Strict.roles(), text).to_string();

@@ -109,6 +109,7 @@ pub const TABLE: &[(&str, Check)] = &[
     ("question", ask),
     ("directory", directory),
     ("template", template),
+    ("policy", super::policy::check),
 ];
 
 pub fn check(input: &[u8]) {

@@ -59,7 +59,12 @@ pub enum Event {
         /// Which rule, by its name in the policy.
         rule: String,
     },
-    /// A commit leaves out proposals that it had to contain (D-04). It is valid for MLS, and taken.
+    /// A commit leaves out proposals that waited here (D-04). It is valid for MLS, and taken; what it leaves out is
+    /// gone, and whoever wants it proposes it again.
+    ///
+    /// No proof that the hub is at fault: it lets a member's proposal lapse when the commits of two users lack it
+    /// lest one that nobody can accept stop the room, and two commits that cross a good one on its way look
+    /// the same. A removal or a ban that lapses so the hub proposes again itself.
     Omitted {
         /// The epoch that it led to.
         epoch: u64,

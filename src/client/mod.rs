@@ -29,6 +29,10 @@
 //! * Save with compare-and-swap. For a client that is a rule of security: of two owners of one room only one may make
 //!   a ciphertext visible, or one key encrypts twice. After a store has gone back in time (a backup, a snapshot of a
 //!   virtual machine) do not send: join again from outside.
+//! * While an external commit waits for the hub's answer, do not acknowledge a Welcome for the same room to the
+//!   provider: either leaf may be the one that stays. Once the answer is there, join by the Welcome or drop it.
+//! * Tell the provider that this client is out, or that a user is to be blocked, when everything that the provider has
+//!   for this client has been received, and not before: a newer Welcome may be among it, or that user's return.
 //! * When a room is over ([`Event::Removed`]) delete its records: they hold the keys of the epochs it was in.
 //!
 //! # Several devices, several rooms
@@ -50,7 +54,7 @@
 //! the room: every commit and every proposal is verified by MLS and judged by the room policy, with the functions that
 //! the hub uses itself. A commit that must not be is not followed, and a second commit for an epoch is noticed:
 //! [`Event::Forked`], and nothing is sent any more. That a commit leaves out what it had to contain is flagged, not
-//! refused ([`Event::Omitted`]), since whoever refuses it would only fork itself. A hub that shows two halves of a room
+//! refused ([`Event::Omitted`]), since whoever refuses it would only fork itself; it may be a race. A hub that shows two halves of a room
 //! two histories is found out by comparing [`Room::epoch_authenticator`] by another channel ([`Room::compare`]). Messages
 //! that have not come are counted ([`Message::skipped`]); who keeps them back, nobody can tell. The hub's stamp on a
 //! message ([`Message::franking`]) is evidence for a report to the hub, and never proof of the sender: MLS is that.

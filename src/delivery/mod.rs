@@ -21,7 +21,9 @@
 //!
 //! * Whether the secrets in an UpdatePath, and the `external_pub` in a GroupInfo, are what they should be (D-51, T-014).
 //!   A member that cannot follow a commit says so to its user, and joins again from outside.
-//! * The `membership_tag` of a proposal (D-5C). Members drop such a proposal, so their commits lack it.
+//! * The `membership_tag` of a member's message. Members drop a proposal with a wrong one, so their commits lack it
+//!   (D-5C). A commit with a wrong one is accepted here and refused by every member (D-51): they stay in the epoch
+//!   before it, and join again from outside.
 //! * The same of a SelfRemove, which an external joiner has to commit: hub and joiner are then in an epoch that no
 //!   member reaches (D-5D). The members join again from outside; the sender's leaf is gone, and its return refused.
 //!

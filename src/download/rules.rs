@@ -71,7 +71,7 @@ pub struct Download {
     pub url: HttpsUrl,
     /// How to get it.
     pub way: DownloadType,
-    /// Octets it may have: the most of [`AssetRules`](crate::content::AssetRules).
+    /// Octets it may have: the most of [`AssetRules`](crate::content::asset::AssetRules).
     pub most: u64,
     /// Whether the app may fetch it without being told to by the user. Not if the room names no such host, for then
     /// the sender may have made the URL for one reader (D-47); and not if the host would learn who reads.

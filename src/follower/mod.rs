@@ -33,7 +33,9 @@ mod state;
 
 pub use notice::Notice;
 pub use refusal::{Fault, Refusal};
-pub use relay::{Relay, group_info, key_material, submit_message};
+pub use relay::{
+    Relay, group_info, identifier_query, key_material, proxy_download, report_abuse, submit_message,
+};
 pub use room::Room;
 pub use state::event_key;
 
@@ -67,5 +69,8 @@ pub enum Action {
         epochs: Range<u64>,
     },
     /// No client is in the room any more, or about to join: delete its records, unless one comes before that.
+    ///
+    /// A notification whose 201 was lost is then answered with 404 when it comes again. The hub takes that for a receipt
+    /// from a provider with no client in the room: [`hub::Room::notify_unknown`](crate::hub::Room::notify_unknown).
     Forget,
 }

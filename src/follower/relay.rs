@@ -18,8 +18,9 @@ use crate::{
     machine::{Founding, Step},
     uri::{ClientUri, Domain, RoomUri, UserUri},
     wire::{
-        GroupInfoRequest, HandshakeBundle, KeyMaterialRequest, PublicMessage, Sender,
-        SubmitMessageRequest, UpdateOutcome, UpdateRequest, UpdateRoomResponse,
+        AbuseReport, GroupInfoRequest, HandshakeBundle, IdentifierRequest, KeyMaterialRequest,
+        PublicMessage, Sender, SubmitMessageRequest, UpdateOutcome, UpdateRequest,
+        UpdateRoomResponse,
     },
 };
 
@@ -203,6 +204,51 @@ pub fn key_material(limits: &Limits, peer: &Peer, body: &[u8]) -> Result<Relay, 
     }
     let to = head.room.as_ref().map_or_else(|| head.target_user.domain(), RoomUri::domain);
     Ok(Relay { to })
+}
+
+/// A client's `reportAbuse` goes to the hub, and nowhere else (P-230).
+///
+/// # Errors
+/// If it cannot be read, does not come from a client, or complains in another user's name. Who reports need not be
+/// named.
+pub fn report_abuse(
+    limits: &Limits,
+    peer: &Peer,
+    room: &RoomUri,
+    body: &[u8],
+) -> Result<Relay, Fault> {
+    let (_, user) = ours(peer)?;
+    bounded(body, limits)?;
+    let report = AbuseReport::decode(body)?;
+    if report.reporting_user.is_some_and(|reporter| reporter != *user) {
+        return Err(Fault::NotOurs);
+    }
+    Ok(Relay { to: room.domain() })
+}
+
+/// A client's `identifierQuery` goes straight to the provider that it asks (P-220).
+///
+/// # Errors
+/// If it cannot be read, or does not come from a client.
+pub fn identifier_query(
+    limits: &Limits,
+    peer: &Peer,
+    provider: &Domain,
+    body: &[u8],
+) -> Result<Relay, Fault> {
+    ours(peer)?;
+    bounded(body, limits)?;
+    IdentifierRequest::decode(body)?;
+    Ok(Relay { to: provider.clone() })
+}
+
+/// A client's `proxyDownload` goes to the hub of the room that the asset was sent in (P-245).
+///
+/// # Errors
+/// If it does not come from a client.
+pub fn proxy_download(peer: &Peer, room: &RoomUri) -> Result<Relay, Fault> {
+    ours(peer)?;
+    Ok(Relay { to: room.domain() })
 }
 
 /// A provider relays for its own clients only.

@@ -173,6 +173,9 @@ impl Room {
 
     /// A client says that it is out of the room, or is deleted: nothing more is kept for it. A follower holds no
     /// ratchet tree and cannot see whom a commit removes, so the client is the one to say it.
+    ///
+    /// All that the client has not acknowledged is dropped, a newer Welcome included: call it when nothing is
+    /// [owed](Self::owed) to the client, or when the client is no more.
     pub fn left(&mut self, client: &ClientUri) -> Step<'_, Self, ()> {
         let mut draft = Draft::new(self);
         draft.leave(client);
@@ -186,6 +189,9 @@ impl Room {
     /// A follower sees participant list changes by index only. The provider learns of them from the hub beside it,
     /// or from any client of its own that is in the room. A Welcome for the user, or an external commit of it that
     /// the hub accepts, lifts the block: the hub lets only participants in.
+    ///
+    /// It takes effect at once, however far behind the one who says it is. Take it only from a client to which nothing
+    /// is [owed](Self::owed): one that lags may name a user who has come back since, and nothing would lift that block.
     pub fn block(&mut self, user: &UserUri) -> Step<'_, Self, ()> {
         let mut draft = Draft::new(self);
         draft.block(user);

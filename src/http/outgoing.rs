@@ -75,7 +75,8 @@ pub enum Answer<T> {
         retry_after: Option<u64>,
     },
     /// No, and the same octets will get the same answer. A hub sends a notification again all the same, later and
-    /// later ([`notify_failed`](crate::hub::Room::notify_failed), P-174).
+    /// later ([`notify_failed`](crate::hub::Room::notify_failed), P-174), but for 404 and 410
+    /// ([`notify_unknown`](crate::hub::Room::notify_unknown)).
     Refused {
         /// The status, for logs.
         status: u16,

@@ -77,6 +77,22 @@ impl Room {
         self.step(draft, Change::None, ())
     }
 
+    /// A provider has answered a notification with 404 or 410: it knows no such room.
+    ///
+    /// If none of its clients is in the group any more, it has delivered the last word and forgotten the room, and only
+    /// its 201 was lost: what it is owed counts as received, for it would be sent for ever (P-175). Else this is a
+    /// failure like any other ([`Room::notify_failed`]).
+    pub fn notify_unknown<C: Crypto>(
+        &mut self,
+        env: &Env<'_, C, Keys>,
+        provider: &Domain,
+    ) -> Step<'_, Self, ()> {
+        if self.leaves.values().any(|user| user.host() == provider.as_str()) {
+            return self.notify_failed(env, provider, None);
+        }
+        self.acknowledged(env, provider, u64::MAX)
+    }
+
     /// Gives a provider up: what it is owed is dropped. It is owed what happens from now on.
     pub fn abandon<C: Crypto>(
         &mut self,
@@ -92,12 +108,24 @@ impl Room {
         self.step(draft, Change::None, ())
     }
 
-    /// Who is owed what, whether or not it waits out a failure: what to send after a restart.
+    /// Who is owed what, whether or not it waits out a failure. After a restart send what is [ready](Room::ready).
     pub fn backlog(&self) -> impl Iterator<Item = (&Domain, Range<u64>)> {
         self.log
             .cursors
             .iter()
             .filter_map(|(provider, cursor)| Some((provider, cursor.outstanding()?)))
+    }
+
+    /// Who is owed what and waits out no failure: what to send after a restart. Whoever waits comes back with
+    /// [`Room::timeout`], for the records hold that time too (P-174).
+    pub fn ready(&self) -> impl Iterator<Item = (&Domain, Range<u64>)> {
+        self.backlog().filter(|(provider, _)| self.retry_at(provider).is_none())
+    }
+
+    /// When a provider is to be notified again that waits out a failure. `None` if it does not.
+    #[must_use]
+    pub fn retry_at(&self, provider: &Domain) -> Option<Timestamp> {
+        self.log.cursors.get(provider)?.retry_at
     }
 
     /// The providers that are further behind than the limit. The log keeps growing for them: see that they are

@@ -16,7 +16,7 @@
 //! | [`Room::keys_claimed`] | `keyMaterial` | KeyPackages pass through; Welcomes will follow the same way |
 //! | [`Room::report_abuse`], [`Room::reviewed`] | `reportAbuse` | what was reported is verified, and kept for review |
 //! | [`Room::propose`] | – | the hub itself asks for a change, as an external sender |
-//! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::backlog`] | `notify` | who has got how far |
+//! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::notify_unknown`], [`Room::ready`] | `notify` | who has got how far |
 //! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
 //! | [`Room::destroy`] | – | the room ends |
 //! | [`Room::offer_again`], [`Room::found_again`] | – | a persistent room gets another group |
@@ -37,9 +37,9 @@
 //!
 //! Every accepted event goes once into a log; every provider has a cursor in it ([`Event`]). [`Action::Notify`] names
 //! a provider and a range of the log: read these records, give them to [`Event::batch`], send the result to the
-//! provider's notify endpoint, and tell the room with [`Room::acknowledged`] or [`Room::notify_failed`]; go on until
-//! nothing is left of the range. After a
-//! crash, [`Room::backlog`] says the same again. The hub's own clients are served the same way: its own provider is
+//! provider's notify endpoint, and tell the room with [`Room::acknowledged`], [`Room::notify_failed`] or
+//! [`Room::notify_unknown`]; go on until nothing is left of the range. After a
+//! crash, [`Room::ready`] says the same again. The hub's own clients are served the same way: its own provider is
 //! one more destination, with a [`follower`](crate::follower) beside the hub.
 
 mod abuse;

@@ -6,9 +6,13 @@
 //! member's proposal out, and are right but for that, it lapses. What it was to enforce, a removal or a ban, the hub
 //! proposes itself in the next epoch, as after an external commit.
 //!
+//! Two commits that cross a good proposal on its way look the same. It lapses then; its proposer sees the new epoch
+//! and proposes again.
+//!
 //! The first of the two commits is refused, so nothing is saved of it: a restart forgets it, and it takes one more.
 //! A SelfRemove that an external joiner has to reference cannot be told from a good one either (D-5D): every member
-//! then stays behind, and joins again from outside.
+//! then stays behind, and joins again from outside. The same goes for a member's commit with a wrong membership tag:
+//! it is accepted here, and no member follows it (D-51).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -297,6 +297,14 @@ impl Room {
         self.leaves.iter().map(|(leaf, user)| (*leaf, user))
     }
 
+    /// The leaf of the client that signs with this key, which no two clients of a group share: what
+    /// [`Proposal::RemoveClient`](super::Proposal::RemoveClient) takes, from who knows the client and not the tree.
+    #[must_use]
+    pub fn leaf_of(&self, signature_key: &[u8]) -> Option<LeafIndex> {
+        let member = self.group.members().find(|member| member.signature_key == signature_key)?;
+        Some(member.leaf)
+    }
+
     pub(super) fn people(&self) -> People<'_> {
         People { leaves: &self.leaves, servers: self.group.external_senders() }
     }

@@ -55,6 +55,15 @@ pub(super) fn due(
 }
 
 impl Room {
+    /// The servers that may propose as this epoch has them, and what each signs with: the hub itself, then the providers
+    /// of the participants. From one whose last user has left, nothing is taken even before it is off this list (P-281).
+    pub fn external_senders(&self) -> impl Iterator<Item = (ProviderUri, &[u8])> {
+        self.group.external_senders().iter().filter_map(|sender| {
+            let provider = proposed::provider(&sender.credential).ok()?;
+            Some((provider, sender.signature_key.as_slice()))
+        })
+    }
+
     /// Whether a server may still propose: it is the hub, or has a participant who is not banned.
     pub(super) fn takes_part(&self, server: &ProviderUri) -> bool {
         let domain = server.domain();

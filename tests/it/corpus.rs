@@ -25,7 +25,7 @@ use openmimi::{
 use crate::kit::{Client, World, domain, tls, user};
 
 #[path = "../../fuzz/checks/mod.rs"]
-mod checks;
+pub(crate) mod checks;
 
 const ALICE: &str = "mimi://a.example/u/alice";
 const BOB: &str = "mimi://b.example/u/bob";

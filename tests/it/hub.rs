@@ -144,6 +144,11 @@ fn p_160_fan_out_knows_who_has_got_how_far() {
         world.hub.drill(|room, env| Ok(room.notify_failed(env, &b, Some(30_000))));
     failed.unwrap();
     let retry = world.hub.now.plus(30_000);
+    world.hub.restart();
+    assert_eq!(world.hub.room.retry_at(&b), Some(retry), "P-174: a restart does not forget it");
+    assert_eq!(world.hub.room.retry_at(&c), None);
+    assert_eq!(world.hub.room.backlog().count(), 2);
+    assert_eq!(world.hub.room.ready().map(|(whom, _)| whom).collect::<Vec<_>>(), [&c]);
     assert_eq!(world.hub.store.due(world.hub.now), Vec::<Vec<u8>>::new());
     assert_eq!(world.hub.store.due(retry).len(), 1, "P-174: woken when it asked for");
     say(&mut world, "cathy@c.example", b"three");
@@ -156,8 +161,10 @@ fn p_160_fan_out_knows_who_has_got_how_far() {
         "who waits out a failure is not told"
     );
     assert_eq!(world.hub.room.lagging().collect::<Vec<_>>(), [&b, &c]);
+    assert!(world.hub.room.ready().all(|(whom, _)| *whom != b), "news does not end the wait");
     world.hub.now = retry;
     world.hub.timeout();
+    assert_eq!(world.hub.room.retry_at(&b), None);
     assert!(
         matches!(&world.hub.actions[..], [openmimi::hub::Action::Notify { provider, .. }] if *provider == b)
     );

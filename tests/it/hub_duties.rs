@@ -45,6 +45,8 @@ fn senders(world: &mut World) -> Vec<String> {
         assert_eq!(reader.u16("credential_type").unwrap(), 1);
         names.push(reader.text("identity").unwrap().to_owned());
     }
+    let at_hub = world.hub.room.external_senders().map(|(provider, _)| provider.to_string());
+    assert_eq!(at_hub.collect::<Vec<_>>(), names, "the hub knows what the members have");
     names
 }
 
@@ -88,6 +90,8 @@ fn q_47_external_senders_are_the_providers_that_are_present() {
     world.clients.insert(0, alice);
     world.committed("alice", &bundle);
     assert_eq!(senders(&mut world), ["mimi://a.example", "mimi://b.example"]);
+    let keys: Vec<_> = world.hub.room.external_senders().map(|(_, key)| key).collect();
+    assert_eq!(keys[1], bobs.signer.public());
 
     // It may propose by its own index only, and only what its role lets it: none, so nothing.
     let lost = MlsProposal::clone(&remove(world.client("bob@b.example").leaf()));
@@ -167,7 +171,11 @@ fn q_48_the_hubs_own_removals_survive_an_external_commit() {
     world.add("bob@b.example", "ben@b.example/phone", 2);
     world.add("bob@b.example", "bob@b.example/laptop", 2);
     world.add("alice", "dora@d.example/phone", 2);
-    let lost = LeafIndex(world.client("bob@b.example/laptop").leaf());
+    // Who misses a client knows its key; of a user's two clients it is the right one.
+    let laptop = world.client("bob@b.example/laptop");
+    let (lost, key) = (LeafIndex(laptop.leaf()), laptop.signer.to_public_vec());
+    assert_eq!(world.hub.room.leaf_of(&key), Some(lost));
+    assert_eq!(world.hub.room.leaf_of(&key[1..]), None);
     let dora = user("dora@d.example");
     world.hub.propose(&[Proposal::RemoveClient(lost), Proposal::Remove(dora.clone())]).unwrap();
     world.deliver();
@@ -182,6 +190,7 @@ fn q_48_the_hubs_own_removals_survive_an_external_commit() {
     committed(&mut world, "cathy@c.example/tablet");
     assert!(!world.client("bob@b.example/laptop").is_member());
     assert!(world.client("bob@b.example/phone").is_member(), "only the lost device");
+    assert_eq!(world.hub.room.leaf_of(&key), None);
     assert!(world.hub.room.committed().participants().find(&dora).is_none());
 
     // A provider leaves: all its users, in one bundle, whatever their number of clients.

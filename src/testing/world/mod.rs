@@ -1,7 +1,7 @@
 //! A world: providers, people with devices, rooms, links and disks, in which everything goes wrong that can.
 //!
 //! Run it in your own tests, or as `cargo run --release --example simulate`. It drives the machines of this crate as an
-//! embedder would: octets between them, [`MemoryStore`](super::MemoryStore)s below them, and the loop of
+//! embedder would: octets between them, [`MemoryStore`]s below them, and the loop of
 //! check, save, apply around each step.
 //!
 //! ```
@@ -34,6 +34,9 @@
 //!   and before anything is sent. All machines are evicted and restored.
 //! * A second process of a provider works on the same store with what it read some time ago.
 //! * Clocks jump.
+//!
+//! One thing does not happen: a hub never gets a second user's commit that lacks the same proposal, after which it would
+//! let that lapse as one that nobody can accept. A hub that has refused the first one is restarted, and forgets it.
 //!
 //! # What has to hold
 //!

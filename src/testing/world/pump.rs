@@ -162,6 +162,10 @@ impl<C: WorldCrypto> World<C> {
         if !self.luck.is_good() && !self.luck.one_in(4) {
             return false;
         }
+        // The hub says in words that a room is no more, and an app stops trying.
+        if self.model.get(&room).is_some_and(|model| model.ended) {
+            return false;
+        }
         let Some(machine) = self.phones[device].room(room) else { return false };
         if !machine.owes_commit() || !machine.is_member() {
             return false;
@@ -227,7 +231,18 @@ impl<C: WorldCrypto> World<C> {
             provider.skew = 0;
         }
         if !self.settle(ROUNDS) {
-            let found = format!("there is still something to do after {ROUNDS} rounds");
+            let mut found = format!("there is still something to do after {ROUNDS} rounds:");
+            for device in 0..self.phones.len() {
+                let rooms: Vec<usize> = self.phones[device].rooms.keys().copied().collect();
+                for room in rooms {
+                    let sent = self.phones[device].room(room).map_or(0, |it| it.outbox().count());
+                    if sent > 0 {
+                        found.push_str(&format!(
+                            " device {device} has {sent} to send to room {room},"
+                        ));
+                    }
+                }
+            }
             self.break_if(Some((Invariant::Convergence, found)));
         }
         self.touched.extend(0..self.sites.len());

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     client::Token,
     codec::Wire,
+    delivery::CommitRefusal,
     env::{Env, Peer},
     follower::{self, Notice},
     hub::{self, Answer, Event},
@@ -201,6 +202,7 @@ impl<C: WorldCrypto> World<C> {
                 let success = matches!(&done, Ok(outcome)
                     if matches!(outcome.reply.outcome, UpdateOutcome::Success { .. }));
                 self.expect_durable(origin, success);
+                self.forget_witness(room, &done);
                 self.reply(done, hub::UpdateRefusal::answer)
             }
             Endpoint::Submit(room) => {
@@ -217,6 +219,19 @@ impl<C: WorldCrypto> World<C> {
                     .at_hub(room, &Origin::Nobody, |room, env| room.group_info(env, peer, body));
                 self.reply(done, |refusal: &hub::GroupInfoRefusal| refusal.answer(&uri))
             }
+        }
+    }
+
+    /// a member's proposal that the commits of two users lack lapses, for it may be one that nobody can accept. The
+    /// commits of two honest users that cross a good one on its way look the same, and the model has no such lapse. So
+    /// whenever a hub has refused a first commit for it, its process ends, and with it what it knows of that commit.
+    fn forget_witness<R>(&mut self, room: usize, done: &AtHub<R, hub::UpdateRefusal>) {
+        if let Err(Halt::Refused(refusal)) = done
+            && let hub::UpdateRefusal::Commit(CommitRefusal::Missing(_)) = &refusal.reason
+            && let Some(slot) = self.providers[self.sites[room].hub].hubs.get_mut(&room)
+        {
+            slot.evict();
+            self.tally.fault("commit crossed a proposal");
         }
     }
 

@@ -43,6 +43,16 @@ fn a_hub_that_lets_commits_omit_what_waits_is_found() {
     assert!(found.is_some(), "within 200 seeds");
 }
 
+/// the commits of two honest users that cross one proposal on its way are to a hub like those of two that cannot
+/// accept it, and it lets it lapse. The model took that for a hub that leaves out what waits.
+#[test]
+fn commits_that_cross_a_proposal_are_no_witnesses() {
+    let crypto = Arc::new(RustCrypto::default());
+    let report = World::new(crypto, 49, Config::default()).play(&steps(49, 140));
+    assert_eq!(report.violation, None);
+    assert!(report.tally.faults.contains_key("commit crossed a proposal"));
+}
+
 #[test]
 fn a_client_that_takes_any_frank_is_found() {
     let config = Config::default();

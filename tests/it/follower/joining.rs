@@ -164,3 +164,65 @@ fn p_012_p_014_relays_vouch_for_their_own_clients_only() {
         Room::join(big, &at(NOW), &bob.peer(), clubhouse.clone(), &update(&external(1, 0)));
     assert_eq!(founding.unwrap_err().fault.status(), 400);
 }
+
+/// P-220, P-230, P-245: what is no part of a room's life goes the same way, for a provider's own clients only.
+#[test]
+fn p_230_reports_searches_and_downloads_are_relayed_for_own_clients_only() {
+    let bob = Device::new("bob@b.example", "1");
+    let (limits, clubhouse) = (Limits::default(), clubhouse());
+    let to = |name: &str| Ok(domain(name));
+    let strangers = [
+        server("b.example"),
+        Peer::Client(Device::new("bob@c.example", "1").client, bob.user.clone()),
+    ];
+
+    let report = |reporter: Option<&str>| {
+        let report = AbuseReport {
+            reporting_user: reporter.map(user),
+            alleged_abuser: user("mallory@c.example"),
+            reason_code: 0,
+            note: "rude".into(),
+            messages: Vec::new(),
+            extensions: Default::default(),
+        };
+        report.encode()
+    };
+    let query = vec![QueryElement { field: SearchField::Handle, value: "cathy".into() }];
+    let query = IdentifierRequest { query, extensions: Default::default() }.encode();
+    let c = domain("c.example");
+    type Check<'a> = &'a dyn Fn(&Limits, &Peer, &[u8]) -> Result<openmimi::uri::Domain, Fault>;
+    let reports: Check<'_> =
+        &|limits, peer, body| report_abuse(limits, peer, &clubhouse, body).map(|it| it.to);
+    let searches: Check<'_> =
+        &|limits, peer, body| identifier_query(limits, peer, &c, body).map(|it| it.to);
+
+    // Only to the hub; and nobody complains in another's name.
+    assert_eq!(reports(&limits, &bob.peer(), &report(None)), to("a.example"));
+    assert_eq!(reports(&limits, &bob.peer(), &report(Some("bob@b.example"))), to("a.example"));
+    for other in ["ben@b.example", "bob@c.example"] {
+        assert_eq!(reports(&limits, &bob.peer(), &report(Some(other))), Err(Fault::NotOurs));
+    }
+    // Straight to the provider that is asked.
+    assert_eq!(searches(&limits, &bob.peer(), &query), to("c.example"));
+
+    for (check, body) in [(reports, report(None)), (searches, query)] {
+        for stranger in &strangers {
+            assert_eq!(check(&limits, stranger, &body), Err(Fault::NotOurs));
+        }
+        for end in 0..body.len() {
+            let fault = check(&limits, &bob.peer(), &body[..end]).unwrap_err();
+            assert_eq!(fault.status(), 400, "cut at {end}");
+        }
+        let just = small(|it| it.body = body.len());
+        assert!(check(&just, &bob.peer(), &body).is_ok());
+        let less = small(|it| it.body = body.len() - 1);
+        assert_eq!(check(&less, &bob.peer(), &body).unwrap_err().status(), 400, "too large");
+    }
+
+    // Through the hub of the room that the asset was sent in.
+    let download = |peer: &Peer| proxy_download(peer, &clubhouse).map(|it| it.to);
+    assert_eq!(download(&bob.peer()), to("a.example"));
+    for stranger in &strangers {
+        assert_eq!(download(stranger), Err(Fault::NotOurs));
+    }
+}

@@ -11,16 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use openmimi::{
     codec::Wire,
     env::{Env, Limits, Peer, Timestamp},
-    follower::{Action, Fault, Notice, Room, event_key, group_info, key_material, submit_message},
+    follower::{
+        Action, Fault, Notice, Room, event_key, group_info, identifier_query, key_material,
+        proxy_download, report_abuse, submit_message,
+    },
     machine::{Outcome, Records, Step},
     provider::Owner,
     testing::MemoryStore,
     uri::{ClientUri, RoomUri, UserUri},
     wire::{
-        ErrorDescription, FanoutMessage, GroupInfoOption, GroupInfoRequest, HandshakeBundle,
-        KeyPackageRef, PartialGroupInfo, PrivateMessage, PublicMessage, RatchetTreeOption,
-        RatchetTreePresence, SubmitMessageRequest, UpdateOutcome, UpdateRequest,
-        UpdateRoomResponse, Welcome, notify::FanoutEvent,
+        AbuseReport, ErrorDescription, FanoutMessage, GroupInfoOption, GroupInfoRequest,
+        HandshakeBundle, IdentifierRequest, KeyPackageRef, PartialGroupInfo, PrivateMessage,
+        PublicMessage, QueryElement, RatchetTreeOption, RatchetTreePresence, SearchField,
+        SubmitMessageRequest, UpdateOutcome, UpdateRequest, UpdateRoomResponse, Welcome,
+        notify::FanoutEvent,
     },
 };
 

@@ -141,7 +141,7 @@ impl Hub {
 
         // Applied and not sent: the records owe the same.
         for Action::Notify { provider, events } in &asked {
-            assert!(restored.backlog().any(|(whom, what)| whom == provider && what == *events));
+            assert!(restored.ready().any(|(whom, what)| whom == provider && what == *events));
             for event in events.clone() {
                 assert!(store.read(ID, &Event::key(event)).is_some(), "its body is stored");
             }

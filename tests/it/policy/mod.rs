@@ -1,8 +1,6 @@
 //! Room policy from outside: scenarios in plain text with their verdicts.
 
 mod decide;
-#[path = "../../../fuzz/checks/policy.rs"]
-mod fuzzed;
 mod property;
 mod say;
 mod scenario;

@@ -412,7 +412,7 @@ proptest! {
     /// What the fuzz target checks, on octets without a corpus: short ones for decoders, long ones for changes.
     #[test]
     fn what_is_fuzzed_holds(octets in prop::collection::vec(any::<u8>(), 0..400)) {
-        super::fuzzed::check(&octets);
+        crate::corpus::checks::policy::check(&octets);
     }
 
     /// D-57: octets from anywhere are refused or understood, and what is understood is kept octet for octet.

@@ -121,13 +121,16 @@ impl<C: WorldCrypto> World<C> {
     /// D-57, D-50: a commit with an octet changed, or its end torn off.
     pub(super) fn torn(&mut self, by: usize, room: usize) -> Option<Ended> {
         let body = self.commit_of(&mut self.copy_of_room(by, room)?, by)?;
-        if !Self::is_commit(&body) {
+        let HandshakeBundle::Commit { commit, .. } = UpdateRequest::decode(&body).ok()?.bundle
+        else {
             return None;
-        }
+        };
         let peer = self.peer_at_hub(by, room);
         let what = "a commit with an octet changed";
-        // In the first half: behind it stand the GroupInfo's own parts, whose signature is checked as well.
-        for place in [body.len() / 5, body.len() / 3, body.len() / 2] {
+        // In what is signed. Behind it stand signature, confirmation tag and membership tag, the last of which no server
+        // can check: a member who sends a wrong one shuts itself and the others out (D-51, D-5C).
+        let signed = commit.as_bytes().len().checked_sub(160)?;
+        for place in [signed / 5, signed / 2, signed - 1] {
             let mut wrong = body.clone();
             wrong[place] ^= 0x40;
             let reply = self.try_at_hub(room, &peer, Endpoint::Update(room), what, wrong);

@@ -6,7 +6,7 @@ use crate::{
     codec::Wire,
     env::{Env, Timestamp},
     franking::{Invalid, Verdict},
-    wire::{FanoutEvent, FanoutMessage, GroupInfoResponse, HandshakeBundle, UpdateRequest},
+    wire::{FanoutEvent, FanoutMessage, GroupInfoResponse},
 };
 
 impl<C: WorldCrypto> World<C> {
@@ -277,11 +277,5 @@ impl<C: WorldCrypto> World<C> {
             }
         }
         Some(Ok("flagged: Invalid"))
-    }
-
-    /// The commit in a request.
-    pub(super) fn is_commit(body: &[u8]) -> bool {
-        UpdateRequest::decode(body)
-            .is_ok_and(|request| matches!(request.bundle, HandshakeBundle::Commit { .. }))
     }
 }

@@ -204,7 +204,7 @@ impl Group {
         }
         let committer = match (from, &raw.path) {
             (Origin::Outside, Some(leaf)) => {
-                Committer::Joiner { leaf: outcome.signer, node: leaf.leaf.clone() }
+                Committer::Joiner { leaf: outcome.signer, node: Box::new(leaf.leaf.clone()) }
             }
             (Origin::Member(leaf), _) => Committer::Member(leaf),
             (Origin::Outside, None) => return Err(CommitRefusal::NoPath),

@@ -194,6 +194,6 @@ pub enum Committer {
         /// The leaf that it gets.
         leaf: LeafIndex,
         /// What is in that leaf.
-        node: Leaf,
+        node: Box<Leaf>,
     },
 }

@@ -83,7 +83,10 @@ pub(crate) fn commit(
 }
 
 /// May these leaves stand in a room?
-pub(crate) fn stand(room: &RoomState, mut leaves: impl Iterator<Item = Leaf>) -> Result<(), Denied> {
+pub(crate) fn stand(
+    room: &RoomState,
+    mut leaves: impl Iterator<Item = Leaf>,
+) -> Result<(), Denied> {
     let Some(rules) = Rules::of(room) else { return Ok(()) };
     leaves.try_for_each(|leaf| rules.stands(&leaf))
 }

@@ -18,16 +18,21 @@ use crate::kit::*;
 /// The seconds for which the kit's KeyPackages are valid.
 const LIFETIME: u64 = 7_258_118_400 - 1_577_836_800;
 
-/// A room of Alice and Bob with this operational policy.
-fn room(policy: &OperationalParameters) -> World {
-    let mut world = World::founded(Limits::default(), |room, creator| {
+/// A room of Alice with this operational policy.
+fn alone(policy: &OperationalParameters) -> World {
+    World::founded(Limits::default(), |room, creator| {
         let mut components = Preset::Cooperative.room(room, creator, &[]);
         components.insert(ComponentId::MLS_OPERATIONAL_POLICY, policy.encode());
         let mut base = Preset::Cooperative.base_policy();
         base.policy_component_ids.insert(0, ComponentId::MLS_OPERATIONAL_POLICY);
         components.insert(ComponentId::BASE_ROOM_POLICY, base.encode());
         components
-    });
+    })
+}
+
+/// A room of Alice and Bob with this operational policy.
+fn room(policy: &OperationalParameters) -> World {
+    let mut world = alone(policy);
     world.add("alice", "bob@b.example/phone", 2);
     world
 }
@@ -110,6 +115,10 @@ fn r_171_a_key_package_is_not_valid_for_too_long() {
         room(&OperationalParameters { max_kp_lifetime, ..Default::default() });
     }
     let policy = OperationalParameters { max_kp_lifetime: LIFETIME - 1, ..Default::default() };
-    let founded = std::panic::catch_unwind(|| room(&policy));
-    assert!(founded.is_err(), "Bob's KeyPackage is valid for a second too long");
+    let mut world = alone(&policy);
+    let laptop = Client::new("alice@a.example/laptop");
+    let alice = world.client("alice");
+    let (peer, bundle) = (alice.peer(), alice.commit(vec![add(laptop.key_package())]));
+    let found = denied(&mut world, &peer, &bundle.body());
+    assert_eq!((found.rule, found.reason, found.index), ("R-171", Reason::Lifetime, Some(0)));
 }

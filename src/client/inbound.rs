@@ -105,6 +105,10 @@ impl Room {
         if current && !may_send(&draft.state.epoch.effective, sender) {
             return Err(Discard::NotAllowed);
         }
+        let beside = got.message.authenticated_data();
+        if current && !policy::leaf::may_stand_beside(&draft.state.epoch.effective, beside) {
+            return Err(Discard::Forbidden);
+        }
         if got.at > env.now.plus(AHEAD) {
             return Err(Discard::Future);
         }

@@ -16,7 +16,10 @@ use super::{
     *,
 };
 use crate::{
-    client::member::{Entrance, Member, Plan, Tuning},
+    client::{
+        leaf::Words,
+        member::{Entrance, Member, Plan, Tuning},
+    },
     codec::{Reader, write_bytes, write_within},
     delivery::{self, ExternalProposal, LeafIndex},
     room::ParticipantListUpdate,
@@ -35,7 +38,7 @@ fn place(client: &Client, name: &str) -> u32 {
 
 /// The client does not follow, and says why.
 #[track_caller]
-fn not_followed(client: &mut Client, commit: &FanoutMessage, evidence: Evidence) {
+pub(super) fn not_followed(client: &mut Client, commit: &FanoutMessage, evidence: Evidence) {
     let before = (client.room().epoch(), summary(client.room().committed()));
     take(client, commit).unwrap();
     assert_eq!((client.room().epoch(), summary(client.room().committed())), before);
@@ -126,7 +129,7 @@ fn q50_a_client_that_does_not_know_the_components() {
     let store = super::super::store::Store::default();
     let provider = super::super::member::Provider { crypto: &tablet.crypto, store: &store };
     let bundle = openmls::key_packages::KeyPackage::builder()
-        .leaf_node_capabilities(super::super::leaf::capabilities(CS))
+        .leaf_node_capabilities(Words::new(CS, &tablet.crypto).capabilities)
         .build(
             CS,
             &provider,
@@ -191,16 +194,30 @@ fn hostile_join(
     name: &str,
     update: Option<ParticipantListUpdate>,
 ) -> FanoutMessage {
+    hostile_join_as(hub, alice, name, update, |_| ())
+}
+
+/// The same with a leaf that says something else.
+pub(super) fn hostile_join_as(
+    hub: &Hub,
+    alice: &Client,
+    name: &str,
+    update: Option<ParticipantListUpdate>,
+    say: impl FnOnce(&mut Words),
+) -> FanoutMessage {
     let joiner = Client::new(name, "mole", Crash::Never);
     let key = joiner.device.signature_key().to_vec();
     let signer = joiner.keys.require(&key).unwrap();
     let id = ComponentId::PARTICIPANT_LIST.0;
+    let mut words = Words::new(CS, &joiner.crypto);
+    say(&mut words);
     let entrance = Entrance {
         credential: super::super::create::credential(&user(name), &key),
         group_info: GroupInfo::decode(&hub.group_info).unwrap().to_openmls(),
         tree: alice.tree().to_openmls(),
         self_removes: Vec::new(),
         update: update.map(|update| AppDataUpdateProposal::update(id, update.encode())),
+        words,
     };
     let committed = std::sync::Arc::clone(&alice.room().state.epoch.committed);
     let fold = |proposals: &[AppDataUpdateProposal],

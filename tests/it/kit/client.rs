@@ -70,6 +70,8 @@ pub(crate) struct Client {
     pub(crate) group: Option<MlsGroup>,
     /// What its credential says, if not its user.
     pub(crate) identity: Option<Vec<u8>>,
+    /// What its leaves say.
+    pub(crate) says: Says,
     pub(crate) read: Vec<Read>,
     /// Handshakes of its own: their echoes are no news.
     sent: Vec<Vec<u8>>,
@@ -92,10 +94,16 @@ impl Client {
             signer,
             group: None,
             identity: None,
+            says: Says::default(),
             read: Vec::new(),
             sent: Vec::new(),
             pending: None,
         }
+    }
+
+    /// The same whose leaves say something else.
+    pub(crate) fn saying(name: &str, says: Says) -> Self {
+        Self { says, ..Self::new(name) }
     }
 
     /// Who stands behind its requests at the hub `a.example`.
@@ -132,15 +140,26 @@ impl Client {
     }
 
     pub(crate) fn key_package(&self) -> KeyPackage {
-        self.key_package_that_knows(&known())
+        let held = self.says.in_key_package.iter().map(|kind| unknown(*kind)).collect();
+        KeyPackage::builder()
+            .leaf_node_capabilities(self.says.capabilities(SUITE))
+            .leaf_node_extensions(self.says.extensions())
+            .key_package_extensions(Extensions::from_vec(held).unwrap())
+            .key_package_lifetime(lifetime())
+            .build(SUITE, &self.provider, &self.signer, self.credential())
+            .unwrap()
+            .key_package()
+            .clone()
     }
 
     pub(crate) fn key_package_that_knows(&self, components: &[u16]) -> KeyPackage {
+        let says = Says { knows: components.to_vec(), ..self.says.clone() };
+        let Self { provider, signer, .. } = self;
         KeyPackage::builder()
-            .leaf_node_capabilities(capabilities())
-            .leaf_node_extensions(Extensions::single(leaf_dictionary(components)).unwrap())
+            .leaf_node_capabilities(says.capabilities(SUITE))
+            .leaf_node_extensions(says.extensions())
             .key_package_lifetime(lifetime())
-            .build(SUITE, &self.provider, &self.signer, self.credential())
+            .build(SUITE, provider, signer, self.credential())
             .unwrap()
             .key_package()
             .clone()
@@ -154,8 +173,8 @@ impl Client {
     pub(crate) fn create_in(&mut self, suite: Ciphersuite, id: &[u8], extensions: Vec<Extension>) {
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(suite)
-            .capabilities(capabilities_for(suite))
-            .with_leaf_node_extensions(Extensions::single(leaf_dictionary(&known())).unwrap())
+            .capabilities(self.says.capabilities(suite))
+            .with_leaf_node_extensions(self.says.extensions())
             .unwrap()
             .with_group_context_extensions(Extensions::from_vec(extensions).unwrap())
             .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -287,9 +306,14 @@ impl Client {
 
     /// A leaf that says of itself that it knows these components.
     pub(crate) fn leaf_that_knows(components: &[u16]) -> LeafNodeParameters {
-        LeafNodeParameters::builder()
-            .with_extensions(Extensions::single(leaf_dictionary(components)).unwrap())
-            .build()
+        Says { knows: components.to_vec(), ..Says::default() }.leaf()
+    }
+
+    /// An Update to such a leaf.
+    pub(crate) fn update_to(&mut self, leaf: LeafNodeParameters) -> Vec<u8> {
+        let Self { provider, signer, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        tls(&group.propose_self_update(provider, signer, leaf).unwrap().0)
     }
 
     /// This client under another key.
@@ -387,10 +411,7 @@ impl Client {
                 Err(error) => panic!("{error}"),
             })
             .collect();
-        let leaf = LeafNodeParameters::builder()
-            .with_capabilities(capabilities())
-            .with_extensions(Extensions::single(leaf_dictionary(&known())).unwrap())
-            .build();
+        let leaf = self.says.leaf();
         let mut builder = MlsGroup::external_commit_builder()
             .with_ratchet_tree(tree.to_openmls())
             .with_proposals(pending)
@@ -676,28 +697,60 @@ fn lifetime() -> Lifetime {
     Lifetime::init(1_577_836_800, 7_258_118_400)
 }
 
-fn capabilities() -> Capabilities {
-    capabilities_for(SUITE)
+/// What the leaves of a client say.
+#[derive(Clone)]
+pub(crate) struct Says {
+    /// The components that it knows.
+    pub(crate) knows: Vec<u16>,
+    /// The extensions that nobody has defined, and that it could do something with.
+    pub(crate) lists: Vec<u16>,
+    /// Those of them that its leaf holds, and its KeyPackage.
+    pub(crate) holds: Vec<u16>,
+    pub(crate) in_key_package: Vec<u16>,
 }
 
-fn capabilities_for(suite: Ciphersuite) -> Capabilities {
-    Capabilities::builder()
-        .ciphersuites(vec![suite])
-        .extensions(vec![
+impl Default for Says {
+    fn default() -> Self {
+        let knows = ComponentId::KNOWN.iter().map(|id| id.0).collect();
+        Self { knows, lists: Vec::new(), holds: Vec::new(), in_key_package: Vec::new() }
+    }
+}
+
+impl Says {
+    fn capabilities(&self, suite: Ciphersuite) -> Capabilities {
+        let mut extensions = vec![
             ExtensionType::AppDataDictionary,
             ExtensionType::Unknown(openmimi::wire::RatchetTreeSourceDomains::EXTENSION),
-        ])
-        .proposals(vec![
-            ProposalType::AppDataUpdate,
-            ProposalType::AppEphemeral,
-            ProposalType::SelfRemove,
-        ])
-        .credentials(vec![CredentialType::Basic])
-        .build()
+        ];
+        extensions.extend(self.lists.iter().map(|kind| ExtensionType::from(*kind)));
+        Capabilities::builder()
+            .ciphersuites(vec![suite])
+            .extensions(extensions)
+            .proposals(vec![
+                ProposalType::AppDataUpdate,
+                ProposalType::AppEphemeral,
+                ProposalType::SelfRemove,
+            ])
+            .credentials(vec![CredentialType::Basic])
+            .build()
+    }
+
+    fn extensions(&self) -> Extensions<LeafNode> {
+        let held = self.holds.iter().map(|kind| unknown(*kind));
+        let all = std::iter::once(leaf_dictionary(&self.knows)).chain(held).collect();
+        Extensions::from_vec(all).unwrap()
+    }
+
+    pub(crate) fn leaf(&self) -> LeafNodeParameters {
+        LeafNodeParameters::builder()
+            .with_capabilities(self.capabilities(SUITE))
+            .with_extensions(self.extensions())
+            .build()
+    }
 }
 
-fn known() -> Vec<u16> {
-    ComponentId::KNOWN.iter().map(|id| id.0).collect()
+fn unknown(kind: u16) -> Extension {
+    Extension::Unknown(kind, openmls::extensions::UnknownExtension(vec![1, 2, 3]))
 }
 
 fn components_list(ids: &[u16]) -> Vec<u8> {

@@ -19,8 +19,8 @@ use openmls::prelude::Ciphersuite;
 
 pub(crate) use self::{
     client::{
-        Bundle, Client, add, component_update, extensions_of, external_sender, list_update, remove,
-        tls,
+        Bundle, Client, Says, add, component_update, extensions_of, external_sender, list_update,
+        remove, tls,
     },
     forge::{Forge, by_reference, by_value, references_of},
     hub::{Hub, World, signing_key},

@@ -4,10 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what is not expected ends the benchmark")]
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, time::Duration};
 
 use criterion::Criterion;
 use openmimi::{
@@ -27,11 +24,13 @@ use openmimi::{
 
 #[path = "../tests/it/kit/mod.rs"]
 mod kit;
+mod measure;
 #[path = "../tests/it/provider/support.rs"]
 #[allow(dead_code, unused_imports, reason = "the benchmark uses a part of it")]
 mod support;
 
 use kit::{Client, World, add};
+use measure::{median, ratio, timed};
 
 fn main() {
     let test = std::env::args().any(|arg| arg == "--test");
@@ -46,22 +45,6 @@ fn main() {
     report.push(claims(&mut criterion, pools, if test { 4 } else { 400 }));
     criterion.final_summary();
     println!("\n{}", report.join("\n"));
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let start = Instant::now();
-    let result = work();
-    (start.elapsed(), result)
-}
-
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn ratio(of: Duration, to: Duration) -> f64 {
-    of.as_secs_f64() / to.as_secs_f64()
 }
 
 /// Nobody writes as fast as a benchmark.

@@ -1,7 +1,8 @@
 //! What a hub costs beside the cryptography and the engine that it cannot do without.
 //!
 //! The last lines are the figures to watch: ratios to the bare minimum on the same bytes, and octets saved.
-//! `cargo bench --bench hub` takes some minutes; `cargo test --benches` uses small rooms.
+//! `cargo bench --bench hub` takes some minutes, `MEMBERS=3000 cargo bench --bench hub` measures rooms of that size only;
+//! `cargo test --benches` uses small rooms.
 //!
 //! Participants are listed and members. Not all of them have committed: [`FILLED`] have, spread evenly, and one in each
 //! subtree beside the path of the committer, so that its commits encrypt to one node a level, as they do where all have
@@ -12,10 +13,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what is not expected ends the benchmark")]
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, time::Duration};
 
 use criterion::Criterion;
 use hmac::{Hmac, Mac as _};
@@ -42,8 +40,10 @@ use tls_codec::Deserialize as _;
 
 #[path = "../tests/it/kit/mod.rs"]
 mod kit;
+mod measure;
 
 use kit::{Client, SUITE, World, add, tls};
+use measure::{median, ratio, timed};
 
 /// How many members have committed, beside those that fill the committer's copath.
 const FILLED: usize = 16;
@@ -59,27 +59,16 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     let mut report = vec![submit(&mut criterion, if test { 3 } else { 400 })];
-    for members in if test { vec![4, 10] } else { vec![10, 100, 1_000, 3_000] } {
+    let sizes = match std::env::var("MEMBERS") {
+        Ok(members) => vec![members.parse().unwrap()],
+        Err(_) if test => vec![4, 10],
+        Err(_) => vec![10, 100, 1_000, 3_000],
+    };
+    for members in sizes {
         report.push(update(&mut criterion, members, if test { 2 } else { COMMITS }));
     }
     criterion.final_summary();
     println!("\n{}", report.join("\n"));
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let start = Instant::now();
-    let result = work();
-    (start.elapsed(), result)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn ratio(of: Duration, to: Duration) -> f64 {
-    of.as_secs_f64() / to.as_secs_f64()
 }
 
 /// Limits under which one user may ask as often as the benchmark does.
@@ -243,7 +232,7 @@ fn update(criterion: &mut Criterion, members: usize, commits: usize) -> String {
     criterion.bench_function(&format!("restore, {members} members"), |bencher| {
         bencher.iter(|| black_box(Room::restore(&records, limits).unwrap()));
     });
-    let restore = median((0..5).map(|_| timed(|| Room::restore(&records, limits)).0).collect());
+    let restore = median([(); 5].map(|()| timed(|| Room::restore(&records, limits)).0));
     let (hub, floor) = (median(hub), median(floor));
     let saved = saved / commits;
     let snapshot = records.values.values().map(Vec::len).max().unwrap_or(0);

@@ -164,6 +164,9 @@ pub struct Limits {
     pub held: usize,
     /// Milliseconds for which a follower holds an event back before it delivers it all the same.
     pub held_for: u64,
+    /// Milliseconds for which a follower remembers a room that its last client has left. A hub whose 201 was lost sends
+    /// the last word again, for ever by the draft, unless it gets another (P-174, P-175).
+    pub left_for: u64,
     /// Octets of another provider's directory document. Ten templates take 1 KB.
     pub directory: usize,
     /// Milliseconds that another server can have us wait by `Retry-After` (D-09).
@@ -209,6 +212,11 @@ pub struct Limits {
     pub codes: usize,
     /// Milliseconds for which a hub remembers a joining code that is no longer good, to tell why it is not.
     pub codes_remembered: u64,
+    /// Ratchet trees of one room that its hub serves by https, newest first: one for each epoch that somebody joined. That
+    /// of a thousand clients has 300 KB.
+    pub trees: usize,
+    /// Milliseconds for which it serves one: as long as somebody who was welcomed may take to come online.
+    pub trees_for: u64,
     /// Requests of one peer in a minute that ask about users or rooms, or have us fetch something: claims, searches,
     /// consent, GroupInfo, reports, downloads. A large provider asks some dozens of times in a second.
     pub asks_by_peer: u32,
@@ -263,6 +271,7 @@ impl Default for Limits {
             consents_told: 256,
             held: 16 << 20,
             held_for: 5 * 60 * 1000,
+            left_for: 7 * 24 * 60 * 60 * 1000,
             directory: 64 << 10,
             retry_after: 24 * 60 * 60 * 1000,
             query_elements: 16,
@@ -285,6 +294,8 @@ impl Default for Limits {
             replays_for: 24 * 60 * 60 * 1000,
             codes: 1024,
             codes_remembered: 24 * 60 * 60 * 1000,
+            trees: 16,
+            trees_for: 7 * 24 * 60 * 60 * 1000,
             asks_by_peer: 6_000,
             asks_by_user: 200,
             tells_by_peer: 60_000,

@@ -78,6 +78,9 @@ pub enum RestoreError {
     /// A record that must be there is not.
     #[error("the record of {0} is missing")]
     Missing(&'static str),
+    /// It is over: nothing is left of it but a tombstone ([`hub::Tombstone::of`](crate::hub::Tombstone::of)).
+    #[error("it is over, and only its tombstone is left")]
+    Over,
     /// A record does not decode.
     #[error("the record of {0} does not decode")]
     Corrupt(&'static str),

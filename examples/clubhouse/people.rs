@@ -132,7 +132,7 @@ impl World {
             self.phones[phone].receive(now, room, body);
             self.server(&domain).delivered(room, &client, *event);
             if !self.phones[phone].rooms.contains_key(room) {
-                self.server(&domain).client_left(room, &client);
+                self.server(&domain).client_left(now, room, &client, *event);
             }
         }
         !deliveries.is_empty()

@@ -80,30 +80,11 @@ impl stage::Story for Story {
     }
 
     fn parties(&self) -> Vec<String> {
-        let mut parties = Vec::new();
-        for domain in self.world.servers.keys() {
-            let own = self.world.phones.iter().filter(|phone| phone.user.domain() == *domain);
-            parties.extend(own.map(|phone| phone.name.clone()));
-            parties.push(domain.to_string());
-        }
-        parties
+        stage::parties(self.world.servers.keys(), &self.world.phones)
     }
 
     fn summary(&self) -> String {
-        use std::fmt::Write as _;
-        let hub = self.hub();
-        let mut out = format!("{} in epoch {}\n", self.room, hub.epoch());
-        for listed in hub.committed().participants().iter() {
-            let roles = hub.committed().roles();
-            let role = roles.get(listed.role).map_or("?", |role| role.name.as_str());
-            let clients = hub.members().filter(|(_, user)| user.as_str() == listed.uri).count();
-            let _ = writeln!(out, "  {:<26} {role}, {clients} clients", listed.uri);
-        }
-        for phone in &self.world.phones {
-            let read: Vec<&str> = phone.read.values().map(String::as_str).collect();
-            let _ = writeln!(out, "  {:<8} {}", phone.name, read.join(" · "));
-        }
-        out
+        stage::summary(self.hub(), &self.world.phones, |line| line)
     }
 }
 

@@ -195,14 +195,16 @@ impl Provider {
         infallible(self.at_follower(now, room, |room, _| Ok(room.acknowledged(client, through))))
     }
 
-    /// A client says that it is out of a room.
+    /// A client says that it is out of a room, by what it has taken over up to this event.
     pub fn client_left(
         &mut self,
         now: Timestamp,
         room: &RoomUri,
         client: &ClientUri,
+        through: u64,
     ) -> Result<(), Stop> {
-        infallible(self.at_follower(now, room, |room, _| Ok(room.left(client))))
+        let left = self.at_follower(now, room, |room, env| Ok(room.left(env, client, through)));
+        infallible(left.map(|told| told.map(drop)))
     }
 
     /// The hub's part of a new room: what it has to look like.

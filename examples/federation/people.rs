@@ -306,7 +306,7 @@ impl World {
             // If the provider dies now, it gives the same again.
             let _ = self.provider(&own).delivered(now, room, &client, *event);
             if !self.phones[phone].rooms.contains_key(room) {
-                while self.provider(&own).client_left(now, room, &client).is_err() {}
+                while self.provider(&own).client_left(now, room, &client, *event).is_err() {}
             }
         }
         !deliveries.is_empty()

@@ -1,6 +1,6 @@
 //! Who takes part, what happens, and what is true of the room whenever everything has arrived.
 
-use std::{cell::RefCell, fmt::Write as _, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
 use openmimi::{
     hub,
@@ -114,31 +114,14 @@ impl stage::Story for Story {
     }
 
     fn parties(&self) -> Vec<String> {
-        let mut parties = Vec::new();
-        for domain in self.world.providers.keys() {
-            let own = self.world.phones.iter().filter(|phone| phone.user.domain() == *domain);
-            parties.extend(own.map(|phone| phone.name.clone()));
-            parties.push(domain.to_string());
-        }
+        let mut parties = stage::parties(self.world.providers.keys(), &self.world.phones);
         parties.extend(self.world.addresses.keys().map(Domain::to_string));
         parties
     }
 
     fn summary(&self) -> String {
-        let hub = self.hub();
-        let mut out = format!("{} in epoch {}\n", self.room, hub.epoch());
-        for listed in hub.committed().participants().iter() {
-            let roles = hub.committed().roles();
-            let role = roles.get(listed.role).map_or("?", |role| role.name.as_str());
-            let clients = hub.members().filter(|(_, user)| user.as_str() == listed.uri).count();
-            let _ = writeln!(out, "  {:<26} {role}, {clients} clients", listed.uri);
-        }
-        for phone in &self.world.phones {
-            // Each of the messages has a valid frank: the scenes look at that.
-            let read = phone.read.values().map(|line| line.trim_end_matches(" [Valid]"));
-            let _ = writeln!(out, "  {:<8} {}", phone.name, read.collect::<Vec<_>>().join(" · "));
-        }
-        out
+        // Each of the messages has a valid frank: the scenes look at that.
+        stage::summary(self.hub(), &self.world.phones, |line| line.trim_end_matches(" [Valid]"))
     }
 }
 

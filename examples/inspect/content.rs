@@ -1,13 +1,13 @@
 //! Messages.
 
 use openmimi::{
-    content::{Body, Disposition, Expiration, External, Invalid, Message, MessageId, Part},
+    content::{Body, Disposition, Expiration, External, Invalid, Message, MessageId, Part, Salt},
     franking,
 };
 
 use crate::{
     Kind,
-    show::{Tree, hex},
+    show::{Tree, head, hex},
 };
 
 /// How messages are read: with the URIs that were authenticated, or else with those that they claim.
@@ -40,26 +40,43 @@ impl Kind for Content {
         // Of the message alone, as in a room that does not frame its content.
         let tag = franking::tag(&message.salt().0, bytes);
         tree.line(0, None, "franking tag", &hex(&tag.0));
-        // The head of the array and of the byte string come first.
-        tree.line(0, Some(2), "salt", &hex(&message.salt().0));
-        let id = |id: Option<MessageId>| id.map_or_else(|| "null".to_owned(), |id| id.to_string());
-        tree.line(0, None, "replaces", &id(message.replaces()));
+        // After the head of the array.
+        tree.go_to(1);
+        tree.next(0, string(Salt::LENGTH), "salt", &hex(&message.salt().0));
+        id_or_null(&mut tree, "replaces", message.replaces());
         tree.octets(0, "topic", message.topic());
-        let expires = match message.expires() {
-            None => "never".to_owned(),
-            Some(Expiration::Relative(seconds)) => format!("{seconds} s after it was read"),
-            Some(Expiration::Absolute(second)) => format!("at second {second}"),
+        let (octets, expires) = match message.expires() {
+            None => (1, "never".to_owned()),
+            Some(Expiration::Relative(seconds)) => {
+                (2 + head(seconds.into()), format!("{seconds} s after it was read"))
+            }
+            Some(Expiration::Absolute(second)) => {
+                (2 + head(second.into()), format!("at second {second}"))
+            }
         };
-        tree.line(0, None, "expires", &expires);
-        tree.line(0, None, "in reply to", &id(message.in_reply_to()));
-        tree.line(0, None, "extensions", &message.extensions().len().to_string());
-        for (key, value) in message.extensions().iter() {
-            let offset = value.as_bytes().as_ptr() as usize - bytes.as_ptr() as usize;
+        tree.next(0, octets, "expires", &expires);
+        id_or_null(&mut tree, "in reply to", message.in_reply_to());
+        let extensions = message.extensions();
+        tree.number(0, "extensions", extensions.len() as u64);
+        for (key, value) in extensions.iter() {
+            let offset = tree.offset(value.as_bytes());
             tree.line(1, Some(offset), &format!("{key:?}"), &format!("{value:?}"));
         }
         part(&mut tree, &message.body(), 0);
         Ok(tree.finish())
     }
+}
+
+fn id_or_null(tree: &mut Tree<'_>, field: &str, id: Option<MessageId>) {
+    match id {
+        Some(id) => tree.next(0, string(MessageId::LENGTH), field, &id.to_string()),
+        None => tree.next(0, 1, field, "null"),
+    }
+}
+
+/// The octets of a string of this length.
+const fn string(length: usize) -> usize {
+    head(length as u64) + length
 }
 
 /// One part with all that is in it: at most four levels.
@@ -91,17 +108,13 @@ fn part(tree: &mut Tree<'_>, part: &Part<'_>, level: usize) {
 fn external(tree: &mut Tree<'_>, external: &External<'_>, level: usize) {
     tree.text(level, "content type", external.content_type());
     tree.text(level, "url", external.url());
-    for (field, number) in [
-        ("expires", u64::from(external.expires())),
-        ("size", external.size()),
-        ("encryption algorithm", u64::from(external.enc_alg())),
-    ] {
-        tree.line(level, None, field, &number.to_string());
-    }
+    tree.number(level, "expires", external.expires().into());
+    tree.number(level, "size", external.size());
+    tree.number(level, "encryption algorithm", external.enc_alg().into());
     tree.octets(level, "key", external.key());
     tree.octets(level, "nonce", external.nonce());
     tree.octets(level, "aad", external.aad());
-    tree.line(level, None, "hash algorithm", &external.hash_alg().to_string());
+    tree.number(level, "hash algorithm", external.hash_alg().into());
     tree.octets(level, "content hash", external.content_hash());
     tree.text(level, "description", external.description());
     tree.text(level, "filename", external.filename());

@@ -7,7 +7,8 @@
 //! inspect derived  FILE… | --hex-lines                    the same for MessageDerivedValues
 //! ```
 //!
-//! `FILE` may be `-` for standard input. The exit code is 0 if all files are valid, 1 if one is not or cannot be read,
+//! In front of each line of a tree stands the byte at which the value begins, its head included: the same count as in
+//! errors. `FILE` may be `-` for standard input. The exit code is 0 if all files are valid, 1 if one is not or cannot be read,
 //! 2 if the command line is not understood.
 //!
 //! # The line format

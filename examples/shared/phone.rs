@@ -385,6 +385,7 @@ fn shown(event: &Event) -> Option<String> {
             };
             Some(format!("{}: {text} [{:?}]", message.sender.name(), message.franking))
         }
+        Event::Text { sender, text, .. } => Some(format!("{}: {text}", sender.name())),
         Event::Discarded { reason, .. } => Some(format!("discarded: {reason:?}")),
         Event::Failed { reason, .. } => Some(format!("failed: {reason:?}")),
         Event::Forked { evidence, .. } => Some(format!("forked: {evidence:?}")),

@@ -1,9 +1,12 @@
 //! A story on its stage: scene by scene, watched, drawn, or with crashes.
 
-use std::{cell::RefCell, process::ExitCode, rc::Rc};
+use std::{cell::RefCell, fmt::Write as _, process::ExitCode, rc::Rc};
+
+use openmimi::{hub, uri::Domain};
 
 use super::{
     crash::{Choice, Plan, Schedule},
+    phone::Phone,
     trace::Trace,
 };
 
@@ -36,6 +39,33 @@ pub trait Story: Sized + 'static {
 
 pub fn promise(kept: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
     if kept { Ok(()) } else { Err(what()) }
+}
+
+/// Everybody who sends or receives: the users' devices beside their provider.
+pub fn parties<'a>(providers: impl Iterator<Item = &'a Domain>, phones: &[Phone]) -> Vec<String> {
+    let mut parties = Vec::new();
+    for domain in providers {
+        let own = phones.iter().filter(|phone| phone.user.domain() == *domain);
+        parties.extend(own.map(|phone| phone.name.clone()));
+        parties.push(domain.to_string());
+    }
+    parties
+}
+
+/// The room as its hub sees it, and what everybody has read, each line as it is to be shown.
+pub fn summary(hub: &hub::Room, phones: &[Phone], shown: fn(&str) -> &str) -> String {
+    let mut out = format!("{} in epoch {}\n", hub.uri(), hub.epoch());
+    for listed in hub.committed().participants().iter() {
+        let roles = hub.committed().roles();
+        let role = roles.get(listed.role).map_or("?", |role| role.name.as_str());
+        let clients = hub.members().filter(|(_, user)| user.as_str() == listed.uri).count();
+        let _ = writeln!(out, "  {:<26} {role}, {clients} clients", listed.uri);
+    }
+    for phone in phones {
+        let read: Vec<&str> = phone.read.values().map(|line| shown(line)).collect();
+        let _ = writeln!(out, "  {:<8} {}", phone.name, read.join(" · "));
+    }
+    out
 }
 
 /// Plays all scenes; `crash` says when to crash in each one. Gives the number of saves of each scene, too.

@@ -22,6 +22,7 @@
 
 mod page;
 mod summary;
+mod tables;
 
 use std::{
     process::ExitCode,

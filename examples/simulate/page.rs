@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use openmimi::testing::world::{Exchange, Invariant, Report, listed};
 
-use super::Run;
+use super::{
+    Run,
+    tables::{Table, tables},
+};
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5d6b7c; --line: #d5dbe3; --paper: #fff; --good: #1f7a4d; --bad: #b3261e; }
@@ -27,13 +30,13 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn table<'a>(head: &[&str], rows: impl IntoIterator<Item = (Vec<&'a str>, Vec<u64>)>) -> String {
+fn table(table: &Table) -> String {
     let mut out = String::from("<table><tr>");
-    for name in head {
+    for name in table.head {
         let _ = write!(out, "<th>{}</th>", escaped(name));
     }
     out.push_str("</tr>");
-    for (words, numbers) in rows {
+    for (words, numbers) in &table.rows {
         out.push_str("<tr>");
         for word in words {
             let _ = write!(out, "<td>{}</td>", escaped(word));
@@ -67,42 +70,16 @@ pub fn page(run: &Run) -> String {
         }
         None => out.push_str("<p class=good><strong>All invariants held.</strong></p>"),
     }
-    let tally = &run.tally;
     out.push_str("<div class=tables>");
-    out.push_str(&table(
-        &["transition", "tried", "done"],
-        tally.transitions.iter().map(|(name, (tried, done))| (vec![*name], vec![*tried, *done])),
-    ));
-    out.push_str(&table(
-        &["fault", "times"],
-        tally.faults.iter().map(|(kind, count)| (vec![*kind], vec![*count])),
-    ));
-    out.push_str(&table(
-        &["adversary", "ended", "times"],
-        tally.attacks.iter().map(|((what, end), count)| (vec![*what, *end], vec![*count])),
-    ));
-    let counts = [
-        ("epochs", tally.epochs),
-        ("messages accepted", tally.messages),
-        ("messages read", tally.read),
-        ("bundles of proposals", tally.proposals),
-        ("requests refused", tally.refused),
-        ("saves", tally.saves),
-        ("restores", tally.restores),
-        ("checks", tally.checks),
-    ];
-    out.push_str(&table(
-        &["in all", "times"],
-        counts.iter().map(|(name, count)| (vec![*name], vec![*count])),
-    ));
+    for counted in tables(run) {
+        out.push_str(&table(&counted));
+    }
     let broken = violation.map(|violation| violation.invariant);
-    out.push_str(&table(
-        &["invariant", ""],
-        Invariant::ALL.iter().map(|invariant| {
-            let held = if broken == Some(*invariant) { "broken" } else { "held" };
-            (vec![invariant.text(), held], Vec::new())
-        }),
-    ));
+    let verdicts = Invariant::ALL.iter().map(|invariant| {
+        let held = if broken == Some(*invariant) { "broken" } else { "held" };
+        (vec![invariant.text(), held], Vec::new())
+    });
+    out.push_str(&table(&Table { head: &["invariant", ""], rows: verdicts.collect() }));
     out.push_str("</div>");
     if let Some(report) = &run.shown {
         if report.violation.is_some() {

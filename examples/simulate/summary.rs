@@ -1,10 +1,13 @@
 //! What a run came to, in words.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use openmimi::testing::world::{Invariant, listed};
 
-use super::Run;
+use super::{
+    Run,
+    tables::{Table, tables},
+};
 
 /// One line.
 pub fn progress(run: &Run) -> String {
@@ -17,37 +20,42 @@ pub fn progress(run: &Run) -> String {
     )
 }
 
-/// All of it.
-pub fn text(run: &Run) -> String {
-    let mut out = String::new();
-    let tally = &run.tally;
-    let _ = writeln!(out, "\n{}\n", progress(run));
-    let _ = writeln!(out, "{:<16} {:>8} {:>8}", "transition", "tried", "done");
-    for (name, (tried, done)) in &tally.transitions {
-        let _ = writeln!(out, "{name:<16} {tried:>8} {done:>8}");
-    }
-    let _ = writeln!(out, "\n{:<24} {:>8}", "fault", "times");
-    for (kind, count) in &tally.faults {
-        let _ = writeln!(out, "{kind:<24} {count:>8}");
-    }
-    if !tally.attacks.is_empty() {
-        let _ = writeln!(out, "\n{:<40} {:<28} {:>8}", "adversary", "ended", "times");
-        for ((what, end), count) in &tally.attacks {
-            let _ = writeln!(out, "{what:<40} {end:<28} {count:>8}");
+/// A table, in columns as wide as they have to be.
+fn print(out: &mut String, table: &Table) {
+    let words = table.rows.first().map_or(0, |(words, _)| words.len());
+    let mut widths: Vec<usize> = table.head.iter().map(|name| name.len()).collect();
+    for (row, _) in &table.rows {
+        for (width, word) in widths.iter_mut().zip(row) {
+            *width = word.len().max(*width);
         }
     }
     let _ = writeln!(out);
-    for (name, count) in [
-        ("epochs", tally.epochs),
-        ("messages accepted", tally.messages),
-        ("messages read", tally.read),
-        ("bundles of proposals", tally.proposals),
-        ("requests refused", tally.refused),
-        ("saves", tally.saves),
-        ("restores", tally.restores),
-        ("checks", tally.checks),
-    ] {
-        let _ = writeln!(out, "{name:<24} {count:>8}");
+    let heads = table.head.split_at(words);
+    line(out, &widths, heads.0, heads.1);
+    for (words, numbers) in &table.rows {
+        line(out, &widths, words, numbers);
+    }
+}
+
+fn line(out: &mut String, widths: &[usize], words: &[&str], numbers: &[impl Display]) {
+    for (word, width) in words.iter().zip(widths) {
+        let _ = write!(out, "{word:<width$} ");
+    }
+    for number in numbers {
+        let _ = write!(out, "{number:>8} ");
+    }
+    out.truncate(out.trim_end_matches(' ').len());
+    out.push('\n');
+}
+
+/// All of it.
+pub fn text(run: &Run) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "\n{}", progress(run));
+    for table in tables(run) {
+        if !table.rows.is_empty() {
+            print(&mut out, &table);
+        }
     }
     match run.shown.as_ref().and_then(|report| Some((report, report.violation.as_ref()?))) {
         Some((report, violation)) => {

@@ -88,7 +88,7 @@ fn live() -> [Records; 5] {
         drop(step.apply());
     }
     save(&mut store, b"follower", follower.acknowledged(&members[0].0, 0));
-    save(&mut store, b"follower", follower.block(&members[1].1));
+    save(&mut store, b"follower", follower.block(&members[1].1, 1));
 
     // A device with KeyPackages, and a room of its own.
     let (public, signer) = kit::signing_key();
@@ -242,7 +242,8 @@ fn follower(records: &Records, _: bool) -> Result<(), RestoreError> {
     drop(room.timeout(&env));
     if let Some(client) = clients.first() {
         drop(room.acknowledged(client, u64::MAX));
-        drop(room.left(client));
+        drop(room.left(&env, client, u64::MAX - 1));
+        drop(room.deleted(&env, client));
     }
     assert_eq!(format!("{room:?}"), before, "dropped steps");
     let _ = room.timeout(&env).apply();

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     env::Timestamp,
     machine::{Key, record},
+    room::RoomState,
     wire::{Frank, PublicMessage},
 };
 
@@ -204,8 +205,9 @@ impl Draft {
     }
 
     /// Remembers what the epoch that ends needs to be read, for as many epochs as are kept, and which commit ended it.
-    pub(super) fn pass(&mut self, epoch: u64, commit: [u8; 32], kept: u64) {
-        let reading = Reading::of(&self.state.epoch.committed);
+    /// `next` is the room of the epoch that begins.
+    pub(super) fn pass(&mut self, epoch: u64, commit: [u8; 32], kept: u64, next: &RoomState) {
+        let reading = Reading::before(&self.state.epoch.committed, next);
         self.put(Key::new(PAST).u64(epoch), &reading);
         self.state.past.insert(epoch, Arc::new(reading));
         self.put(Key::new(COMMIT).u64(epoch), &commit);

@@ -15,8 +15,9 @@ use super::{
 use crate::{
     codec::Wire,
     franking::FrankingAgentData,
-    room::{ComponentId, Components, RoomState},
-    uri::{RoomUri, UserUri},
+    policy::RoleIndex,
+    room::{ComponentId, Components, ParticipantList, RoomState},
+    uri::{ParticipantUri, RoomUri, UserUri},
     wire::ExternalSender,
 };
 
@@ -100,13 +101,39 @@ pub(super) fn components(extensions: &Extensions<GroupContext>) -> Result<Compon
         .collect())
 }
 
-/// What has to be known of an epoch to read its messages.
+/// The room of an epoch that is over, from the present one and what was kept of each epoch since, the newest first. Its
+/// leaves are not known.
+pub(super) fn before(room: &RoomState, since: &[&Reading]) -> Option<RoomState> {
+    let mut components = room.components();
+    let mut roles: BTreeMap<&str, RoleIndex> =
+        room.participants().iter().map(|it| (it.uri, it.role)).collect();
+    for reading in since {
+        for (id, octets) in &reading.changed {
+            match octets {
+                Some(octets) => components.insert(ComponentId(*id), octets.clone()),
+                None => components.remove(ComponentId(*id)),
+            };
+        }
+        roles.extend(reading.roles.iter().map(|(uri, role)| (uri.as_str(), *role)));
+    }
+    let listed = roles.into_iter().filter(|(_, role)| *role != RoleIndex::NONE);
+    let listed = listed.map(|(uri, role)| Some((ParticipantUri::parse(uri).ok()?, role)));
+    let list = ParticipantList::of(listed.collect::<Option<Vec<_>>>()?).ok()?;
+    components.insert(ComponentId::PARTICIPANT_LIST, list.encode());
+    RoomState::from_components(components, []).ok()
+}
+
+/// What has to be known of an epoch to read its messages and to judge them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reading {
     /// The franking agent, as the component holds it.
     pub(super) agent: Option<Vec<u8>>,
     /// The media types that the room requires, as the component holds them: application messages name theirs.
     pub(super) media_types: Option<Vec<u8>>,
+    /// Components that the next epoch has changed, as they were: none where there was none. Not the participant list.
+    pub(super) changed: BTreeMap<u16, Option<Vec<u8>>>,
+    /// Participants who have another role in the next epoch, and the one that they had.
+    pub(super) roles: BTreeMap<String, RoleIndex>,
 }
 
 impl Reading {
@@ -115,7 +142,24 @@ impl Reading {
         Self {
             agent: octets(ComponentId::FRANKING_AGENT),
             media_types: octets(ComponentId::CONTENT_MEDIA_TYPES),
+            ..Self::default()
         }
+    }
+
+    /// The same of an epoch that is over, and what the next one has changed.
+    pub(super) fn before(room: &RoomState, next: &RoomState) -> Self {
+        let ids = room.component_ids().chain(next.component_ids());
+        let octets = |id| room.component(id).map(Cow::into_owned);
+        let differs = |id: &ComponentId| room.component(*id) != next.component(*id);
+        let changed: BTreeMap<u16, _> = ids.filter(differs).map(|id| (id.0, octets(id))).collect();
+        let mut before = Self { changed, ..Self::of(room) };
+        if before.changed.remove(&ComponentId::PARTICIPANT_LIST.0).is_some() {
+            let (old, new) = (room.participants(), next.participants());
+            let everybody = old.iter().chain(new.iter()).map(|it| it.uri);
+            let moved = everybody.filter(|uri| old.role(uri) != new.role(uri));
+            before.roles = moved.map(|uri| (uri.to_owned(), old.role(uri))).collect();
+        }
+        before
     }
 
     /// Who franks.

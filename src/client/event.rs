@@ -94,6 +94,19 @@ pub enum Event {
         /// When the hub accepted it, as the hub says.
         timestamp: Timestamp,
     },
+    /// A text that came alone, not as a part of MIMI content: the room asks for media types, and this one was named
+    /// `text/plain` or `text/markdown` (C-080). The policy lets its sender say it. It has no name and no stamp, so
+    /// nobody can reply to it, edit or report it.
+    Text {
+        /// Who sent it, authenticated by MLS.
+        sender: UserUri,
+        /// Its media type, with its parameters.
+        media_type: String,
+        /// The text. Markdown may be shown as it stands (C-081).
+        text: String,
+        /// When the hub accepted it, as the hub says.
+        timestamp: Timestamp,
+    },
 }
 
 /// A message for the app.
@@ -117,14 +130,13 @@ pub struct Message {
     /// yet; the hub may have refused them; or somebody keeps them back.
     pub skipped: u32,
     /// Whether the policy has been asked for the last word on what it does: not if it refers to an earlier message, which
-    /// only the app has, or is of an epoch that is over. A
-    /// [`Timeline`](crate::content::timeline::Timeline) with
+    /// only the app has, or is of an epoch of which nothing is kept. A [`Timeline`](crate::content::timeline::Timeline) with
     /// [`may_act`](crate::policy::message::may_act), or [`judge`](crate::policy::message::judge) has it.
     pub judged: bool,
 }
 
 /// Why a message is not shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Discard {
     /// It is no MIMI content.
     Malformed,
@@ -136,8 +148,8 @@ pub enum Discard {
     NotAllowed,
     /// The hub's time is minutes ahead of ours (C-092).
     Future,
-    /// Its media type is none that this library reads.
-    MediaType,
+    /// It is of this media type, which this library does not read.
+    MediaType(String),
     /// The room policy does not let its sender say this: a reply, a link, a file, an expiry (R-182 … R-205).
     Forbidden,
 }

@@ -175,7 +175,7 @@ impl Room {
         let epoch = group.epoch().as_u64();
         let entered = commit::entered(&draft.state.epoch, judged.verdict.clone(), group)?;
         let tuning = tuned(&entered.committed, &self.limits);
-        draft.pass(left, hash, kept(&tuning));
+        draft.pass(left, hash, kept(&tuning), &entered.committed);
         draft.state.epoch = entered;
         draft.lapse(|_, _| true);
         self.member.tune(env.crypto, &tuning)?;

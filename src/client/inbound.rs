@@ -1,12 +1,14 @@
 //! Application messages that have decrypted: shown or not.
 
+use std::sync::Arc;
+
 use openmls::{credentials::Credential, framing::Sender};
 use openmls_traits::types::Ciphersuite;
 
 use super::{
     Keys, OutgoingId,
     draft::Draft,
-    epoch::Reading,
+    epoch::{self, Reading},
     event::{Discard, Event, Message},
     media::{self, Payload},
     proposed,
@@ -54,18 +56,14 @@ impl Decrypted<'_> {
     }
 }
 
-/// May this be said? As far as it can be told from the message alone; of links in its text, where the feature
-/// `markdown` brings the parser that sees them.
+/// May this be said? As far as it can be told from the message alone.
 pub(super) fn said(
     room: &RoomState,
     message: &content::Message<'_>,
     sender: &UserUri,
     accepted_at: Timestamp,
 ) -> Result<Allowed, Denied> {
-    #[cfg(feature = "markdown")]
     let has_link = policy::message::has_link(room, message);
-    #[cfg(not(feature = "markdown"))]
-    let has_link = false;
     policy::message::judge(room, &Sent { message, sender, accepted_at, has_link }, |_| None)
 }
 
@@ -100,14 +98,18 @@ impl Room {
     ) -> Result<Event, Discard> {
         let sender = sender.ok_or(Discard::Mismatch)?;
         let epoch = got.message.epoch();
-        // A message of an epoch that is over was judged by the hub, in a room that we no longer have.
-        let current = epoch == self.epoch();
-        if current && !may_send(&draft.state.epoch.effective, sender) {
+        let judging = self.judging(draft, epoch);
+        let judging = judging.as_deref();
+        if epoch == self.epoch() && !may_send(&draft.state.epoch.effective, sender) {
             return Err(Discard::NotAllowed);
         }
-        let beside = got.message.authenticated_data();
-        if current && !policy::leaf::may_stand_beside(&draft.state.epoch.effective, beside) {
-            return Err(Discard::Forbidden);
+        if let Some(room) = judging {
+            let who = policy::message::Sender::of(room, sender);
+            let sends = who.and_then(|who| policy::message::send(&who));
+            sends.map_err(|_| Discard::NotAllowed)?;
+            if !policy::leaf::may_stand_beside(room, got.message.authenticated_data()) {
+                return Err(Discard::Forbidden);
+            }
         }
         if got.at > env.now.plus(AHEAD) {
             return Err(Discard::Future);
@@ -119,13 +121,25 @@ impl Room {
             Payload::Status(report) => {
                 let told = content::status::Report::decode(&report);
                 let told = told.map_err(|_| Discard::Malformed)?;
-                if current {
-                    let room = &draft.state.epoch.effective;
+                if let Some(room) = judging {
                     policy::message::report(room, &told).map_err(|_| Discard::Forbidden)?;
                 }
                 return Ok(Event::Status { sender: sender.clone(), report, timestamp: got.at });
             }
-            Payload::Other => return Err(Discard::MediaType),
+            Payload::Text(media_type, text) => {
+                let media_type = media_type.to_string();
+                let text = String::from_utf8(text).map_err(|_| Discard::Malformed)?;
+                if let Some(room) = judging {
+                    let content = self.alone(sender, &media_type, &text)?;
+                    said(room, &content.as_message(), sender, got.at)
+                        .map_err(|_| Discard::Forbidden)?;
+                }
+                let (sender, timestamp) = (sender.clone(), got.at);
+                return Ok(Event::Text { sender, media_type, text, timestamp });
+            }
+            Payload::Other(media_type) => {
+                return Err(Discard::MediaType(media_type.to_string()));
+            }
         };
         let content = content::Message::decode(&octets).map_err(|_| Discard::Malformed)?;
         let (user, room) = (sender.as_str(), draft.state.head.room.as_str());
@@ -134,11 +148,10 @@ impl Room {
             return Err(Discard::Mismatch);
         }
         let id = content.id(user, room).map_err(|_| Discard::Malformed)?;
-        let judged = match said(&draft.state.epoch.effective, &content, sender, got.at) {
-            Ok(allowed) => current && !allowed.waits,
-            // Of an epoch that is over we do not have the room any more.
-            Err(_) if !current => false,
-            Err(_) => return Err(Discard::Forbidden),
+        let judged = match judging.map(|room| said(room, &content, sender, got.at)) {
+            Some(Ok(allowed)) => !allowed.waits,
+            Some(Err(_)) => return Err(Discard::Forbidden),
+            None => false,
         };
         let franking = self.frank(env, draft, got, sender, &content, &reading);
         match (franking, got.frank) {
@@ -166,6 +179,32 @@ impl Room {
             skipped,
             judged,
         })))
+    }
+
+    /// The room that judges the messages of an epoch: what counts now, or what its members agreed on then.
+    fn judging(&self, draft: &Draft, epoch: u64) -> Option<Arc<RoomState>> {
+        let state = &draft.state;
+        if epoch == self.epoch() {
+            return Some(Arc::clone(&state.epoch.effective));
+        }
+        let since = (epoch..self.epoch()).rev().map(|it| state.past.get(it).map(|it| &**it));
+        since
+            .collect::<Option<Vec<_>>>()
+            .and_then(|since| epoch::before(&state.epoch.committed, &since))
+            .map(Arc::new)
+    }
+
+    /// A text that travels alone, as the MIMI content that would say the same.
+    fn alone(
+        &self,
+        sender: &UserUri,
+        media_type: &str,
+        text: &str,
+    ) -> Result<content::MessageBuf, Discard> {
+        let part = content::DraftPart::single(media_type, text.as_bytes());
+        content::Draft::new(sender.as_str(), self.state.head.room.as_str(), part)
+            .build(content::Salt([0; 16]))
+            .map_err(|_| Discard::Malformed)
     }
 
     /// What it takes to read the messages of an epoch.

@@ -1,6 +1,9 @@
 //! Into a room that is there already: by a Welcome, or from outside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use openmls::{
     group::{GroupContext, GroupId},
@@ -132,7 +135,8 @@ impl Room {
             next: 0,
         };
         let mut draft = Draft::founding(State::new(head, entered.epoch));
-        draft.pass(entered.left, entered.entry.hash, entered.kept);
+        let committed = Arc::clone(&draft.state.epoch.committed);
+        draft.pass(entered.left, entered.entry.hash, entered.kept, &committed);
         draft.send(entered.entry);
         Ok(Self::found(entered.member, draft, (), limits))
     }
@@ -177,7 +181,8 @@ impl Room {
         entered.member.remember(&self.state.witness)?;
         let mut draft = Draft::of(&self.state);
         draft.begin_again(entered.epoch);
-        draft.pass(entered.left, entered.entry.hash, entered.kept);
+        let committed = Arc::clone(&draft.state.epoch.committed);
+        draft.pass(entered.left, entered.entry.hash, entered.kept, &committed);
         draft.send(entered.entry);
         Ok(self.replace(entered.member, draft, ()))
     }

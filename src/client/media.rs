@@ -42,8 +42,10 @@ pub(super) enum Payload {
     Content(Vec<u8>),
     /// A status report that travels alone.
     Status(Vec<u8>),
+    /// A text that travels alone (C-080).
+    Text(MediaType, Vec<u8>),
     /// Something that this library does not read.
-    Other,
+    Other(MediaType),
 }
 
 /// What was encrypted, and the octets of its framing, if it has any: all that stands before the content's length.
@@ -53,21 +55,31 @@ pub(super) fn unframed(data: &[u8], reading: &Reading) -> Option<(Payload, Optio
     };
     let required = MediaTypeList::decode(required).ok()?;
     let framing = ApplicationFraming::decode(data).ok()?;
-    let is = |name: &str| {
-        framing.media_type_in(&required).is_some_and(|it| it.name.eq_ignore_ascii_case(name))
-    };
-    let kind = if is(CONTENT) {
-        Payload::Content
+    let media_type = framing.media_type_in(&required)?.clone();
+    let is = |name: &str| media_type.name.eq_ignore_ascii_case(name);
+    let payload = if is(CONTENT) {
+        Payload::Content(framing.content)
     } else if is(STATUS) {
-        Payload::Status
+        Payload::Status(framing.content)
+    } else if (is("text/plain") || is("text/markdown")) && is_unicode(&media_type) {
+        Payload::Text(media_type, framing.content)
     } else {
-        return Some((Payload::Other, None));
+        return Some((Payload::Other(media_type), None));
     };
-    let empty = ApplicationFraming { media_type: framing.media_type.clone(), content: Vec::new() };
+    let empty = ApplicationFraming { media_type: framing.media_type, content: Vec::new() };
     let mut head = empty.encode();
     // The length of nothing.
     head.pop();
-    Some((kind(framing.content), Some(head)))
+    Some((payload, Some(head)))
+}
+
+/// Whether a text is in UTF-8, by its media type: without a charset it has to be, or it is not read.
+fn is_unicode(media_type: &MediaType) -> bool {
+    let mut parameters = media_type.parameters.iter();
+    let charset = parameters.find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    charset.is_none_or(|(_, it)| {
+        ["utf-8", "us-ascii"].iter().any(|known| it.eq_ignore_ascii_case(known))
+    })
 }
 
 /// Refuses to send MIMI content where somebody could not read it: the room requires media types, it is none of them,
@@ -128,7 +140,38 @@ mod tests {
         assert_eq!(unframed(&data, &reading(&[CONTENT, STATUS])), as_content);
         let as_status = Some((Payload::Status(b"content".to_vec()), Some(vec![0, 0])));
         assert_eq!(unframed(&data, &reading(&[STATUS, CONTENT])), as_status);
-        assert_eq!(unframed(&data, &reading(&["text/plain"])), Some((Payload::Other, None)));
+        let as_text = Payload::Text(plain("text/plain"), b"content".to_vec());
+        let data_of = |types: &[&str]| unframed(&data, &reading(types)).map(|it| it.0);
+        assert_eq!(data_of(&["text/plain", CONTENT]), Some(as_text));
+        assert_eq!(data_of(&["image/png", CONTENT]), Some(Payload::Other(plain("image/png"))));
+    }
+
+    #[test]
+    fn c_080_texts_are_read_alone_in_utf_8() {
+        let there = reading(&[CONTENT]);
+        for (name, parameter, is_text) in [
+            ("Text/Plain", Some(("Charset", "UTF-8")), true),
+            ("text/plain", Some(("charset", "us-ascii")), true),
+            ("text/plain", None, true),
+            ("text/markdown", Some(("variant", "GFM-MIMI")), true),
+            ("text/plain", Some(("charset", "utf-16")), false),
+            ("text/html", Some(("charset", "utf-8")), false),
+        ] {
+            let parameters =
+                parameter.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            let media_type = MediaType { name: name.into(), parameters };
+            let content = b"hi".to_vec();
+            let framing = ApplicationFraming {
+                media_type: Some(media_type.clone()),
+                content: content.clone(),
+            };
+            let expected = if is_text {
+                Payload::Text(media_type, content)
+            } else {
+                Payload::Other(media_type)
+            };
+            assert_eq!(unframed(&framing.encode(), &there).unwrap().0, expected);
+        }
     }
 
     #[test]

@@ -99,6 +99,8 @@ mod member;
 mod outbox;
 mod propose;
 mod proposed;
+#[cfg(any(test, feature = "testing"))]
+mod raw;
 mod receive;
 mod refusal;
 mod report;
@@ -111,6 +113,8 @@ mod state;
 mod storage;
 mod store;
 mod table;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 mod tree;
 mod waiting;
 

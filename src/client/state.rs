@@ -197,7 +197,8 @@ impl State {
                 | Event::Omitted { .. }
                 | Event::Removed { .. }
                 | Event::Forked { .. }
-                | Event::Status { .. } => false,
+                | Event::Status { .. }
+                | Event::Text { .. } => false,
             })
     }
 

@@ -8,6 +8,7 @@ use super::{
         walk,
         write::Writer,
     },
+    extensions,
 };
 use crate::env::Timestamp;
 
@@ -131,10 +132,12 @@ fn timestamp<'a>(reader: &mut Reader<'a>) -> Result<HubTimestamp<'a>, Invalid> {
             .map(|number| HubTimestamp::Milliseconds(Timestamp(number))),
         major::TAG if reader.head()?.1 == EXTENDED_TIME => {
             let map = reader.at();
-            if reader.peek()? >> 5 != major::MAP {
-                return Err(Invalid::at(map, Rule::Timestamp));
+            let mut before = None;
+            for _ in 0..reader.map(Rule::Timestamp)? {
+                before = Some(extensions::key(reader, before)?);
+                // The tag and the map are levels of their own.
+                walk::skip(reader, walk::LEVELS - 2)?;
             }
-            walk::skip(reader, walk::LEVELS - 1)?;
             Ok(HubTimestamp::Extended(Item::checked(reader.between(map, reader.at()))))
         }
         _ => Err(Invalid::at(start, Rule::Timestamp)),
@@ -191,5 +194,15 @@ mod tests {
         assert_eq!(broken(35, 0x20), Rule::Timestamp);
         assert_eq!(broken(35, 0xc1), Rule::Timestamp);
         assert_eq!(broken(36, 0x78), Rule::GroupId);
+        // The names in an extended time are those of extensions.
+        let named = |name: ItemBuf| {
+            let time = ItemBuf::map([(name, ItemBuf::unsigned(1))]).unwrap();
+            let bytes = values(HubTimestamp::Extended(time.as_item())).encode();
+            DerivedValues::decode(&bytes).map(|_| ()).map_err(Invalid::rule)
+        };
+        assert_eq!(named(ItemBuf::text("Z")), Ok(()));
+        assert_eq!(named(ItemBuf::text("")), Err(Rule::KeyLength));
+        assert_eq!(named(ItemBuf::text(&"Z".repeat(256))), Err(Rule::KeyLength));
+        assert_eq!(named(ItemBuf::bytes(&[1])), Err(Rule::KeyType));
     }
 }

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt};
 use super::{
     Invalid, Rule,
     cbor::{
-        Entries, Item, Value,
+        Entries, Item,
         read::{Reader, major},
         walk,
         write::Writer,
@@ -66,19 +66,8 @@ impl<'a> ExtensionKey<'a> {
     }
 
     fn from_item(item: Item<'a>) -> Option<Self> {
-        match item.value() {
-            Value::Text(text) => Some(Self::Text(text)),
-            value @ (Value::Unsigned(_) | Value::Negative(_)) => value.integer().map(Self::Number),
-            Value::Bytes(_)
-            | Value::Array(_)
-            | Value::Map(_)
-            | Value::Tag(..)
-            | Value::Bool(_)
-            | Value::Null
-            | Value::Undefined
-            | Value::Simple(_)
-            | Value::Float(_) => None,
-        }
+        let key = item.value();
+        key.text().map(Self::Text).or_else(|| key.integer().map(Self::Number))
     }
 }
 
@@ -195,7 +184,10 @@ pub(super) fn walk(reader: &mut Reader<'_>) -> Result<Found, Invalid> {
 }
 
 /// Reads the key of an extension: as any key, but no byte string, and text of 1 to 255 octets.
-fn key(reader: &mut Reader<'_>, before: Option<(usize, usize)>) -> Result<(usize, usize), Invalid> {
+pub(super) fn key(
+    reader: &mut Reader<'_>,
+    before: Option<(usize, usize)>,
+) -> Result<(usize, usize), Invalid> {
     let start = reader.at();
     let first = reader.peek()?;
     let key = walk::key(reader, before)?;

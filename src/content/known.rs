@@ -185,23 +185,18 @@ impl<'a> ExternalId<'a> {
             return refused(Rule::ExternalId);
         };
         let Value::Bytes(id) = id.value() else { return refused(Rule::ExternalId) };
-        let scope = match scope.value() {
-            Value::Unsigned(number @ 1..) => Some(Scope::Enterprise(number)),
-            Value::Text(domain) => Some(Scope::Domain(domain)),
-            Value::Tag(URI, uri) => uri.value().text().map(Scope::Uri),
-            Value::Unsigned(_)
-            | Value::Negative(_)
-            | Value::Bytes(_)
-            | Value::Array(_)
-            | Value::Map(_)
-            | Value::Tag(..)
-            | Value::Bool(_)
-            | Value::Null
-            | Value::Undefined
-            | Value::Simple(_)
-            | Value::Float(_) => None,
+        let scope = scope.value();
+        let scope = if let Value::Unsigned(number @ 1..) = scope {
+            Scope::Enterprise(number)
+        } else if let Value::Text(domain) = scope {
+            Scope::Domain(domain)
+        } else if let Value::Tag(URI, uri) = scope
+            && let Some(uri) = uri.value().text()
+        {
+            Scope::Uri(uri)
+        } else {
+            return refused(Rule::ExternalId);
         };
-        let Some(scope) = scope else { return refused(Rule::ExternalId) };
         Ok(Self { id, scope })
     }
 

@@ -1,4 +1,5 @@
-//! Links that pretend (content, section 9.6): text and target of a link, compared as a reader would.
+//! Links that pretend (content, section 9.6): text and target of a link, compared as a reader would; and where links
+//! may lead, found without a parser.
 
 /// Why a user has to be asked before a link is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,6 +177,41 @@ impl<'a> Address<'a> {
     }
 }
 
+/// Whatever a markdown parser may take for the target of a link or an image, and would lead out of the message: the
+/// policy's judgement of links rests on it, with and without the feature `markdown`.
+///
+/// It never misses what a parser finds, and finds more: code and escaped brackets count as well, for where code ends
+/// parsers do not agree. What leads nowhere (`[x](y)`) or to a part of the same message (`cid:`) does not count.
+pub fn targets(source: &str) -> impl Iterator<Item = &str> {
+    let inline = source.split("](").skip(1).map(|rest| destination(rest, |it| it == ')'));
+    let defined = source.split("]:").skip(1).map(|rest| destination(rest, |_| false));
+    let leads = |target: &&str| target.contains([':', '.', '/', '&', '\\', '(']);
+    let bracketed = source.split('<').skip(1).map(|rest| until(rest, |it| it == '>'));
+    let auto = bracketed.filter(|it| it.contains([':', '@']) && !it.contains(is_space));
+    inline
+        .chain(defined)
+        .filter(leads)
+        .chain(auto)
+        .filter(|target| !target.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("cid:")))
+}
+
+/// The destination that a source begins with, at most up to where it `ends`. It may stand on the next line of a quote.
+fn destination(source: &str, ends: impl Fn(char) -> bool) -> &str {
+    let source = source.trim_start_matches(|it| is_space(it) || it == '>');
+    match source.strip_prefix('<') {
+        Some(bracketed) => until(bracketed, |it| it == '>'),
+        None => until(source, |it| is_space(it) || ends(it)),
+    }
+}
+
+const fn is_space(character: char) -> bool {
+    character.is_ascii_whitespace()
+}
+
+fn until(source: &str, ends: impl Fn(char) -> bool) -> &str {
+    source.split(ends).next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{LinkWarning::*, *};
@@ -231,5 +267,42 @@ mod tests {
         assert_eq!(warnings(shown, target), [OtherAddress, Userinfo]);
         let backslash = "https://evil.example\\@bank.example/login";
         assert!(warnings(shown, backslash).contains(&OtherAddress));
+    }
+
+    fn found(source: &str) -> Vec<&str> {
+        let mut found: Vec<&str> = targets(source).collect();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn r_196_targets_are_found_without_a_parser() {
+        for source in [
+            "[a](https://b.example)",
+            "[a]( <https://b.example> \"title\")",
+            "> [a](\n> https://b.example)",
+            "![a](https://b.example)",
+            "[![a](cid:1@local.invalid)](https://b.example)",
+            "<https://b.example>",
+            "[a][b]\n\n[b]: https://b.example",
+            "> [b]:\n> https://b.example\n\n[b]",
+            "`[a](https://b.example)`",
+        ] {
+            assert_eq!(found(source), ["https://b.example"], "{source}");
+        }
+        assert_eq!(found("<a@b.example>"), ["a@b.example"]);
+        assert_eq!(found("[a](b\\)c.example)"), ["b\\"]);
+        assert_eq!(found("[a](http&#58;//b.example)"), ["http&#58;//b.example"]);
+        assert_eq!(found("[a](mimi://b.example/u/x)"), ["mimi://b.example/u/x"]);
+        for source in [
+            "https://b.example and www.b.example",
+            "[a](b), handlers[i](event), [a](#b), [a]()",
+            "![a](cid:0@local.invalid) [a](CID:1@local.invalid)",
+            "if a < b.c && d > e: [x] (https://b.example)",
+            "<b> <br/> <a href=\"https://b.example\">",
+            "",
+        ] {
+            assert_eq!(found(source), [""; 0], "{source}");
+        }
     }
 }

@@ -331,5 +331,18 @@ mod tests {
             let safe = without_html(&source);
             proptest::prop_assert!(!has_html(&safe), "{safe:?}");
         }
+
+        /// R-196: the verdict on links is found without this parser, and misses nothing that it sees.
+        #[test]
+        fn no_link_escapes_the_judgement_without_a_parser(
+            source in r"([\[\]()<>!`\\ \n:#*_'a-c.@/-]|\]\(|\]:|> |https:|&#58;|cid:|x@y|\[a\]){0,24}"
+        ) {
+            let judged = super::super::link::targets(&source).next().is_some();
+            let leads = |link: &Link| {
+                link.target.contains([':', '.', '/']) && !link.target.starts_with("cid:")
+            };
+            let seen: Vec<Link> = links(&source).into_iter().filter(leads).collect();
+            proptest::prop_assert!(judged || seen.is_empty(), "{source:?}: {seen:?}");
+        }
     }
 }

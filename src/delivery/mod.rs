@@ -249,6 +249,12 @@ impl Group {
         self.info.encode(&self.context_octets)
     }
 
+    /// The tree hash of this epoch.
+    #[must_use]
+    pub fn tree_hash(&self) -> &[u8] {
+        &self.context.tree_hash
+    }
+
     /// The ratchet tree of this epoch: `optional<Node> ratchet_tree<V>`. Takes time in proportion to the group.
     #[must_use]
     pub fn ratchet_tree(&self) -> Vec<u8> {

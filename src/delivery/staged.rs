@@ -200,7 +200,9 @@ fn check_knowledge(
     let RosterChange { removed, put } = &outcome.change;
     let beyond = knowledge.beyond(&Knowledge::of(&group.context));
     let stays = |leaf: &LeafIndex| !removed.contains(leaf) && !put.contains_key(leaf);
-    let old = group.roster.iter().filter(|(leaf, _)| !beyond.is_empty() && stays(leaf));
+    // Most commits require nothing new: nobody's leaf is looked at then.
+    let old = (!beyond.is_empty()).then(|| group.roster.iter()).into_iter().flatten();
+    let old = old.filter(|(leaf, _)| stays(leaf));
     let missing = put
         .iter()
         .map(|(leaf, entry)| (*leaf, knowledge.missing(entry)))
@@ -270,6 +272,12 @@ impl StagedCommit {
     #[must_use]
     pub fn group_info(&self) -> &[u8] {
         &self.group_info
+    }
+
+    /// The tree hash of the new epoch.
+    #[must_use]
+    pub fn tree_hash(&self) -> &[u8] {
+        &self.context.tree_hash
     }
 
     /// The ratchet tree of the new epoch, for those that the Welcome is for. Takes time in proportion to the group.

@@ -29,7 +29,9 @@ impl Draft<'_> {
             match &event.kind {
                 Kind::Welcome(references) => self.welcome(event, references, owners),
                 Kind::Application(place) | Kind::Proposal(place) | Kind::Commit(place, _) => {
-                    if self.head.place.as_ref().is_some_and(|here| here.is_before(place)) {
+                    let here = self.head.place.as_ref();
+                    // For nobody nothing is held back, and the hub gets its 201.
+                    if self.is_used() && here.is_some_and(|here| here.is_before(place)) {
                         self.hold(now, event, place)?;
                     } else {
                         // A handshake is of the current epoch: now it is known what may go before it.
@@ -167,6 +169,8 @@ impl Draft<'_> {
         let stale = self.joining().filter(|(_, it)| it.until <= now);
         let stale: Vec<ClientUri> = stale.map(|(client, _)| client.clone()).collect();
         stale.into_iter().for_each(|client| self.stop_joining(&client));
+        self.forget_empty(now);
+        self.trim();
         loop {
             let late = self.held().filter(|(_, it)| it.until <= now);
             let first = late.min_by_key(|(number, it)| (it.place.epoch, **number));

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Action,
     room::{Room, Staged},
-    state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place, gaps},
+    state::{Audience, Edit, Hash, Head, Held, Joining, Member, Place, Word, gaps},
 };
 use crate::{
     env::Timestamp,
@@ -16,6 +16,9 @@ use crate::{
     uri::{ClientUri, UserUri},
     wire::KeyPackageRef,
 };
+
+/// Bodies that one step deletes at most.
+const AT_ONCE: u64 = 1 << 16;
 
 /// How a step is put together. It reads the room through its own changes, and settles nothing.
 pub(super) struct Draft<'a> {
@@ -26,9 +29,10 @@ pub(super) struct Draft<'a> {
     members: BTreeMap<u64, Option<Member>>,
     pub(super) held: BTreeMap<u64, Option<Held>>,
     joining: BTreeMap<ClientUri, Option<Joining>>,
-    blocked: BTreeMap<UserUri, bool>,
+    blocked: BTreeMap<UserUri, Option<Word>>,
     audiences: BTreeMap<u64, Audience>,
     committed: Option<Timestamp>,
+    empty: Option<Timestamp>,
     pub(super) seen: BTreeSet<Hash>,
     pub(super) missing: Vec<Range<u64>>,
 }
@@ -45,6 +49,7 @@ impl<'a> Draft<'a> {
             blocked: BTreeMap::new(),
             audiences: BTreeMap::new(),
             committed: room.state.committed,
+            empty: room.state.empty,
             seen: BTreeSet::new(),
             missing: Vec::new(),
         }
@@ -76,56 +81,107 @@ impl<'a> Draft<'a> {
         now(&self.room.state.held, &self.held)
     }
 
-    pub(super) fn is_blocked(&self, user: &UserUri) -> bool {
-        let before = || self.room.state.blocked.contains(user);
+    /// Whether somebody is in the room or about to be.
+    pub(super) fn is_used(&self) -> bool {
+        self.has_members() || self.joining().next().is_some()
+    }
+
+    fn word(&self, user: &UserUri) -> Option<Word> {
+        let before = || self.room.state.blocked.get(user).copied();
         self.blocked.get(user).copied().unwrap_or_else(before)
     }
 
-    /// Makes a client a member from the next event on. One that is a member stays where it is.
+    pub(super) fn is_blocked(&self, user: &UserUri) -> bool {
+        self.word(user).is_some_and(|it| it.out)
+    }
+
+    /// Makes a client a member from the next event on. One that is a member keeps what it is owed.
     pub(super) fn join(&mut self, client: ClientUri, user: UserUri) -> u64 {
-        self.unblock(&user);
-        if self.joining().any(|(it, _)| *it == client) {
-            self.joining.insert(client.clone(), None);
-        }
-        if let Some((number, _)) = self.member(&client) {
+        self.forget_word(&user);
+        self.stop_joining(&client);
+        self.empty = None;
+        let next = self.head.next_event;
+        if let Some((number, member)) = self.member(&client) {
+            let member = Member { since: next, ..member.clone() };
+            self.members.insert(number, Some(member));
             return number;
         }
         let number = self.head.next_member;
         self.head.next_member = number + 1;
-        self.members.insert(number, Some(Member { client, user, next: self.head.next_event }));
+        self.members.insert(number, Some(Member { client, user, next, since: next }));
         number
     }
 
-    pub(super) fn leave(&mut self, client: &ClientUri) {
-        if let Some((number, _)) = self.member(client) {
-            self.members.insert(number, None);
+    /// The hub has accepted this external commit. Unless it has come back already, the client is a member from here on,
+    /// and has come into the room with whatever is the commit's event then.
+    pub(super) fn join_by(&mut self, client: &ClientUri, user: &UserUri, commit: &Hash) {
+        let joining = self.joining().find(|(it, _)| *it == client).map(|(_, it)| it.clone());
+        let joining = joining.filter(|it| it.commit == *commit);
+        if joining.is_none() && self.member(client).is_some() {
+            return;
         }
-        self.stop_joining(client);
-        self.trim();
+        self.join(client.clone(), user.clone());
+        if let Some(joining) = joining {
+            self.joining.insert(client.clone(), Some(Joining { accepted: true, ..joining }));
+        }
     }
 
-    pub(super) fn block(&mut self, user: &UserUri) {
-        if !self.is_blocked(user) {
-            self.blocked.insert(user.clone(), true);
+    /// A client is out, and knows all events up to `through`; tells whether it is. It stays if it has come in again since.
+    pub(super) fn leave(&mut self, now: Timestamp, client: &ClientUri, through: u64) -> bool {
+        let Some((number, member)) = self.member(client) else { return true };
+        if member.since > through {
+            return false;
+        }
+        let user = member.user.clone();
+        self.members.insert(number, None);
+        if self.joining().any(|(it, joining)| it == client && joining.accepted) {
+            self.stop_joining(client);
+        }
+        if !self.members().any(|(_, it)| it.user == user) {
+            self.forget_word(&user);
+        }
+        if !self.has_members() {
+            self.empty = Some(now.plus(self.room.limits.left_for));
+            self.head.place = None;
+            let held: Vec<u64> = self.held().map(|(number, _)| *number).collect();
+            self.held.extend(held.into_iter().map(|number| (number, None)));
+        }
+        self.trim();
+        true
+    }
+
+    /// Takes somebody's word that a user is out, or in, as of an event: unless it has come into the room since, or a
+    /// newer word is known.
+    pub(super) fn say(&mut self, user: &UserUri, word: Word) {
+        let mut since = self.members().filter(|(_, it)| it.user == *user).map(|(_, it)| it.since);
+        let Some(first) = since.next() else { return };
+        let since = since.fold(first, u64::max);
+        // Its commit is on the way: it is not known yet what is older.
+        let comes = self.joining().any(|(_, it)| it.user == *user && it.accepted);
+        let newer = self.word(user).is_some_and(|it| it.as_of > word.as_of);
+        if since <= word.as_of && !comes && !newer && self.word(user) != Some(word) {
+            self.blocked.insert(user.clone(), Some(word));
         }
     }
 
     /// Blocks the users among the clients' of whom `is_out` says so, and no others.
     pub(super) fn withhold_from(&mut self, is_out: impl Fn(&UserUri) -> bool) {
-        let members = self.room.state.members.values().map(|it| &it.user);
-        let users: BTreeSet<&UserUri> = members.chain(&self.room.state.blocked).collect();
+        let users: BTreeSet<UserUri> = self.members().map(|(_, it)| it.user.clone()).collect();
         for user in users {
-            if is_out(user) {
-                self.block(user);
-            } else {
-                self.unblock(user);
+            match is_out(&user) {
+                true if self.is_blocked(&user) => {}
+                true => {
+                    let word = Word { as_of: self.head.next_event, out: true };
+                    self.blocked.insert(user, Some(word));
+                }
+                false => self.forget_word(&user),
             }
         }
     }
 
-    pub(super) fn unblock(&mut self, user: &UserUri) {
-        if self.is_blocked(user) {
-            self.blocked.insert(user.clone(), false);
+    fn forget_word(&mut self, user: &UserUri) {
+        if self.word(user).is_some() {
+            self.blocked.insert(user.clone(), None);
         }
     }
 
@@ -154,9 +210,15 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Forgets that nobody is in the room, when its time has come.
+    pub(super) fn forget_empty(&mut self, now: Timestamp) {
+        self.empty = self.empty.filter(|until| *until > now);
+    }
+
     /// The hub has refused this external commit; a newer one of the client may be under way.
     pub(super) fn stop_joining_with(&mut self, client: &ClientUri, commit: &Hash) {
-        if self.joining().any(|(it, joining)| it == client && joining.commit == *commit) {
+        let ours = |joining: &Joining| joining.commit == *commit && !joining.accepted;
+        if self.joining().any(|(it, joining)| it == client && ours(joining)) {
             self.joining.insert(client.clone(), None);
         }
     }
@@ -212,7 +274,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Moves cursors over events that their members are not to get, and deletes what every cursor has passed.
-    fn trim(&mut self) {
+    ///
+    /// What there is more than a step can delete goes with one of the next.
+    pub(super) fn trim(&mut self) {
         let end = self.head.next_event;
         let mut oldest = end;
         let mut moved = Vec::new();
@@ -224,6 +288,7 @@ impl<'a> Draft<'a> {
             }
         }
         self.members.extend(moved.into_iter().map(|(number, member)| (number, Some(member))));
+        let oldest = oldest.min(self.head.oldest_event.saturating_add(AT_ONCE));
         for event in self.head.oldest_event..oldest {
             self.edits.push(Edit::Event(event, None));
         }
@@ -235,8 +300,8 @@ impl<'a> Draft<'a> {
     /// The step: what it settles, what is to be saved, and what is to be done.
     pub(super) fn finish(mut self) -> (Staged, Changes, Vec<Action>) {
         let actions = self.actions();
-        let wake_at =
-            self.held().map(|(_, it)| it.until).chain(self.joining().map(|(_, it)| it.until)).min();
+        let held = self.held().map(|(_, it)| it.until);
+        let wake_at = held.chain(self.joining().map(|(_, it)| it.until)).chain(self.empty).min();
         let mut edits = std::mem::take(&mut self.edits);
         edits.extend(self.members.into_iter().map(|(number, it)| Edit::Member(number, it)));
         edits.extend(self.held.into_iter().map(|(number, it)| Edit::Held(number, it)));
@@ -244,6 +309,9 @@ impl<'a> Draft<'a> {
         edits.extend(self.blocked.into_iter().map(|(user, it)| Edit::Blocked(user, it)));
         if let Some(at) = self.committed.filter(|at| Some(*at) != self.room.state.committed) {
             edits.push(Edit::Committed(at));
+        }
+        if self.empty != self.room.state.empty {
+            edits.push(Edit::Empty(self.empty));
         }
         let base = self.room.revision();
         let founding = base == crate::machine::Revision::NONE;
@@ -271,7 +339,7 @@ impl<'a> Draft<'a> {
                 }
             }
         }
-        if !self.has_members() && self.joining().next().is_none() {
+        if !self.is_used() && self.empty.is_none() {
             actions.push(Action::Forget);
         }
         actions

@@ -30,6 +30,8 @@ mod refusal;
 mod relay;
 mod room;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 
 pub use notice::Notice;
 pub use refusal::{Fault, Refusal};
@@ -68,9 +70,10 @@ pub enum Action {
         /// The epochs whose commits are missing.
         epochs: Range<u64>,
     },
-    /// No client is in the room any more, or about to join: delete its records, unless one comes before that.
+    /// No client is in the room or about to join, and none was for [`Limits::left_for`](crate::env::Limits::left_for):
+    /// delete its records, unless one comes before that.
     ///
-    /// A notification whose 201 was lost is then answered with 404 when it comes again. The hub takes that for a receipt
-    /// from a provider with no client in the room: [`hub::Room::notify_unknown`](crate::hub::Room::notify_unknown).
+    /// What the hub still sends is answered with 404 from then on. Our hub takes that for a receipt from a provider with
+    /// no client in the room: [`hub::Room::notify_unknown`](crate::hub::Room::notify_unknown).
     Forget,
 }

@@ -94,7 +94,7 @@ impl Room {
         match (response.outcome, &update.commit) {
             (UpdateOutcome::Success { accepted_timestamp }, Some(commit)) => {
                 if update.external.is_some() {
-                    draft.join(update.client.clone(), update.user.clone());
+                    draft.join_by(&update.client, &update.user, &digest(commit));
                 }
                 draft.accepted(&place(commit), accepted_timestamp);
             }
@@ -147,6 +147,7 @@ impl Update {
             commit: digest(commit),
             place: place(commit),
             until: env.now.plus(limits.joiner_for),
+            accepted: false,
         }
     }
 }

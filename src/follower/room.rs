@@ -7,7 +7,7 @@ use super::{
     draft::Draft,
     notice::Notice,
     refusal::Fault,
-    state::{Edit, Member, State},
+    state::{Edit, Member, State, Word},
 };
 use crate::{
     env::{Env, Limits, Peer},
@@ -109,18 +109,28 @@ impl Room {
             .unwrap_or_default()
     }
 
+    /// The last event that a client has acknowledged or was not to get; none before the first. What it says of the room,
+    /// it says as of this event at least: see [`Room::left`] and [`Room::block`].
+    #[must_use]
+    pub fn taken(&self, client: &ClientUri) -> Option<u64> {
+        let member = self.state.members.get(&self.state.member(client)?)?;
+        member.next.checked_sub(1)
+    }
+
     /// The clients that are further behind than [`Limits::lag`], and how many events are kept for them. A client
-    /// that never comes back is put out with [`Room::left`], or its events are kept for ever.
+    /// that never comes back is put out with [`Room::deleted`], or its events are kept for ever.
     pub fn lagging(&self) -> impl Iterator<Item = (&ClientUri, u64)> {
         let behind = |it: &Member| self.state.head.next_event.saturating_sub(it.next);
         let members = self.state.members.values().map(move |it| (&it.client, behind(it)));
         members.filter(|(_, behind)| *behind > self.limits.lag)
     }
 
-    /// Whether nothing depends on this room: no client is in it or about to join. Its records can be deleted.
+    /// Whether nothing depends on this room: no client is in it or about to join, nor was within
+    /// [`Limits::left_for`]. Its records can be deleted.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.state.members.is_empty() && self.state.joining.is_empty()
+        let state = &self.state;
+        state.members.is_empty() && state.joining.is_empty() && state.empty.is_none()
     }
 
     /// What is owed to others, derived from the records: after a restore, do these.
@@ -171,47 +181,62 @@ impl Room {
         self.step(staged, changes, actions, ())
     }
 
-    /// A client says that it is out of the room, or is deleted: nothing more is kept for it. A follower holds no
-    /// ratchet tree and cannot see whom a commit removes, so the client is the one to say it.
+    /// A client says that it is out of the room, having taken in all events up to and including `through`: nothing more
+    /// is kept for it. A follower holds no ratchet tree and cannot see whom a commit removes, so the client is the one
+    /// to say it.
     ///
-    /// All that the client has not acknowledged is dropped, a newer Welcome included: call it when nothing is
-    /// [owed](Self::owed) to the client, or when the client is no more.
-    pub fn left(&mut self, client: &ClientUri) -> Step<'_, Self, ()> {
+    /// The reply tells whether it is out. It is not if it has come into the room again with a later event, its Welcome
+    /// or its own external commit: then its word is an old one, and changes nothing. When the last one is out, the room
+    /// is remembered for [`Limits::left_for`]: what the hub sends again gets its 201 (P-175).
+    pub fn left<C, K>(
+        &mut self,
+        env: &Env<'_, C, K>,
+        client: &ClientUri,
+        through: u64,
+    ) -> Step<'_, Self, bool> {
         let mut draft = Draft::new(self);
-        draft.leave(client);
+        let is_out = draft.leave(env.now, client, through);
+        let (staged, changes, actions) = draft.finish();
+        self.step(staged, changes, actions, is_out)
+    }
+
+    /// A client is no more: nothing is kept for it, whatever has come for it, and it is not awaited any more.
+    pub fn deleted<C, K>(&mut self, env: &Env<'_, C, K>, client: &ClientUri) -> Step<'_, Self, ()> {
+        let mut draft = Draft::new(self);
+        draft.stop_joining(client);
+        draft.leave(env.now, client, u64::MAX);
         let (staged, changes, actions) = draft.finish();
         self.step(staged, changes, actions, ())
     }
 
-    /// A user of this provider was removed from the room or banned: from now on application messages are withheld
-    /// from its clients, while handshakes still flow to them (P-178).
+    /// A user of this provider is removed from the room or banned, as who has taken in the event `as_of` sees it: from
+    /// now on application messages are withheld from its clients, while handshakes still flow to them (P-178).
     ///
     /// A follower sees participant list changes by index only. The provider learns of them from the hub beside it,
-    /// or from any client of its own that is in the room. A Welcome for the user, or an external commit of it that
-    /// the hub accepts, lifts the block: the hub lets only participants in.
-    ///
-    /// It takes effect at once, however far behind the one who says it is. Take it only from a client to which nothing
-    /// is [owed](Self::owed): one that lags may name a user who has come back since, and nothing would lift that block.
-    pub fn block(&mut self, user: &UserUri) -> Step<'_, Self, ()> {
+    /// or from any client of its own that is in the room, however far behind. A Welcome for the user, or an external
+    /// commit of it that the hub accepts, lifts the block, for the hub lets only participants in; no word of an
+    /// earlier event brings it back.
+    pub fn block(&mut self, user: &UserUri, as_of: u64) -> Step<'_, Self, ()> {
+        self.say(user, Word { as_of, out: true })
+    }
+
+    /// The user is a participant in good standing again, as who has taken in the event `as_of` sees it.
+    pub fn unblock(&mut self, user: &UserUri, as_of: u64) -> Step<'_, Self, ()> {
+        self.say(user, Word { as_of, out: false })
+    }
+
+    fn say(&mut self, user: &UserUri, word: Word) -> Step<'_, Self, ()> {
         let mut draft = Draft::new(self);
-        draft.block(user);
+        draft.say(user, word);
         let (staged, changes, actions) = draft.finish();
         self.step(staged, changes, actions, ())
     }
 
-    /// The user is a participant in good standing again.
-    pub fn unblock(&mut self, user: &UserUri) -> Step<'_, Self, ()> {
-        let mut draft = Draft::new(self);
-        draft.unblock(user);
-        let (staged, changes, actions) = draft.finish();
-        self.step(staged, changes, actions, ())
-    }
-
-    /// Withholds application messages from exactly those users of whom `is_out` says so (P-178): what
+    /// Withholds application messages from exactly those users of whom `is_out` says so (P-178), as of now: what
     /// [`Room::block`] and [`Room::unblock`] do, for all users of this provider at once.
     ///
     /// The hub's own provider calls it when an update was applied, with what the hub beside it knows:
-    /// `|user| !hub.may_receive(user)`.
+    /// `|user| !hub.may_receive(user)`. It needs no word of a client then.
     pub fn withhold_from(&mut self, is_out: impl Fn(&UserUri) -> bool) -> Step<'_, Self, ()> {
         let mut draft = Draft::new(self);
         draft.withhold_from(is_out);
@@ -220,7 +245,7 @@ impl Room {
     }
 
     /// Passes on what was held back for too long, and names the epochs that are missing before it; forgets external
-    /// commits that nobody answered. Call it when [`Changes::wake_at`] has come.
+    /// commits that nobody answered, and a room that everybody has left. Call it when [`Changes::wake_at`] has come.
     pub fn timeout<C, K>(&mut self, env: &Env<'_, C, K>) -> Step<'_, Self, ()> {
         let mut draft = Draft::new(self);
         draft.timeout(env.now);

@@ -27,7 +27,11 @@ const HELD: u8 = 0x05;
 const JOINING: u8 = 0x06;
 const BLOCKED: u8 = 0x07;
 const COMMITTED: u8 = 0x08;
+const EMPTY: u8 = 0x09;
 const EVENT: u8 = Key::BODIES;
+
+/// More than any room will ever number: half of what a number can say, so that none of them overflows.
+const NUMBERS: u64 = 1 << 63;
 
 /// Octets of a SHA-256.
 pub(super) type Hash = [u8; 32];
@@ -75,6 +79,16 @@ pub(super) struct Member {
     pub(super) user: UserUri,
     /// Events before this one were acknowledged, or never owed.
     pub(super) next: u64,
+    /// The event with which it last came into the room.
+    pub(super) since: u64,
+}
+
+/// What was said of a user, and as of which event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Word {
+    pub(super) as_of: u64,
+    /// Whether it is out.
+    pub(super) out: bool,
 }
 
 /// Whom an event is for, where that is not every member there was when it came.
@@ -104,7 +118,7 @@ pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
 }
 
-/// An external commit of a client of ours, relayed and not decided yet.
+/// An external commit of a client of ours that has not come back from the hub.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Joining {
     pub(super) user: UserUri,
@@ -113,6 +127,8 @@ pub(super) struct Joining {
     /// The epoch it is made for.
     pub(super) place: Place,
     pub(super) until: Timestamp,
+    /// Whether the hub has accepted it. The client is a member then; since when will be known when the commit comes.
+    pub(super) accepted: bool,
 }
 
 /// One record written, or deleted where there is no value.
@@ -124,9 +140,11 @@ pub(super) enum Edit {
     Seen(u64, Option<Hash>),
     Held(u64, Option<Held>),
     Joining(ClientUri, Option<Joining>),
-    Blocked(UserUri, bool),
+    Blocked(UserUri, Option<Word>),
     /// When the hub has accepted the newest commit that was passed on.
     Committed(Timestamp),
+    /// Until when the room is remembered that nobody is in.
+    Empty(Option<Timestamp>),
     /// The body of an event; nothing in memory.
     Event(u64, Option<Vec<u8>>),
 }
@@ -154,9 +172,10 @@ impl Edit {
                 (Key::new(JOINING).bytes(client.as_bytes()), joining.as_ref().map(encode))
             }
             Self::Blocked(user, blocked) => {
-                (Key::new(BLOCKED).bytes(user.as_bytes()), blocked.then(|| encode(&())))
+                (Key::new(BLOCKED).bytes(user.as_bytes()), blocked.as_ref().map(encode))
             }
             Self::Committed(at) => (Key::new(COMMITTED), Some(encode(at))),
+            Self::Empty(until) => (Key::new(EMPTY), until.as_ref().map(encode)),
             Self::Event(number, bytes) => (event_key(*number), bytes.clone()),
         }
     }
@@ -172,8 +191,11 @@ pub(super) struct State {
     pub(super) seen: BTreeMap<u64, Hash>,
     pub(super) held: BTreeMap<u64, Held>,
     pub(super) joining: BTreeMap<ClientUri, Joining>,
-    pub(super) blocked: BTreeSet<UserUri>,
+    /// The newest word on users who have a client here; on whom there is none, is in.
+    pub(super) blocked: BTreeMap<UserUri, Word>,
     pub(super) committed: Option<Timestamp>,
+    /// Until when the room is remembered that nobody is in.
+    pub(super) empty: Option<Timestamp>,
     seen_hashes: BTreeSet<Hash>,
 }
 
@@ -198,8 +220,9 @@ impl State {
             seen: BTreeMap::new(),
             held: BTreeMap::new(),
             joining: BTreeMap::new(),
-            blocked: BTreeSet::new(),
+            blocked: BTreeMap::new(),
             committed: None,
+            empty: None,
             seen_hashes: BTreeSet::new(),
         }
     }
@@ -216,13 +239,13 @@ impl State {
     /// The first event from `from` on that a member is to get.
     pub(super) fn first_owed(&self, member: u64, from: u64) -> Option<u64> {
         let mut event = from;
-        while event < self.head.next_event {
-            if self.audiences.get(&event).is_none_or(|it| it.has(member)) {
-                return Some(event);
+        for (kept, audience) in self.audiences.range(from..) {
+            if *kept != event || audience.has(member) {
+                break;
             }
-            event += 1;
+            event = event.checked_add(1)?;
         }
-        None
+        (event < self.head.next_event).then_some(event)
     }
 
     /// The events that a member has not acknowledged, in ranges without the ones it is not to get.
@@ -248,13 +271,9 @@ impl State {
             }
             Edit::Held(number, held) => put(&mut self.held, number, held),
             Edit::Joining(client, joining) => put(&mut self.joining, client, joining),
-            Edit::Blocked(user, true) => {
-                self.blocked.insert(user);
-            }
-            Edit::Blocked(user, false) => {
-                self.blocked.remove(&user);
-            }
+            Edit::Blocked(user, word) => put(&mut self.blocked, user, word),
             Edit::Committed(at) => self.committed = Some(at),
+            Edit::Empty(until) => self.empty = until,
             Edit::Event(..) => {}
         }
     }
@@ -284,15 +303,38 @@ impl State {
                 .map_err(|_| RestoreError::Corrupt("joining client"))?;
             state.settle(Edit::Joining(client, Some(decode("joining client", value)?)));
         }
-        for (key, _) in records.kind(BLOCKED) {
+        for (key, value) in records.kind(BLOCKED) {
             let user = UserUri::parse(key.fields());
             let user = user.map_err(|_| RestoreError::Corrupt("blocked user"))?;
-            state.settle(Edit::Blocked(user, true));
+            state.settle(Edit::Blocked(user, Some(decode("blocked user", value)?)));
         }
         if let Some(value) = records.single(COMMITTED) {
             state.settle(Edit::Committed(decode("commit", value)?));
         }
+        if let Some(value) = records.single(EMPTY) {
+            state.settle(Edit::Empty(Some(decode("empty room", value)?)));
+        }
+        state.check()?;
         Ok(state)
+    }
+
+    /// Numbers are given out in order, and never all of them: what a record names is below the next one.
+    fn check(&self) -> Result<(), RestoreError> {
+        let head = &self.head;
+        let below = |last: Option<&u64>, next: u64| last.is_none_or(|it| *it < next);
+        let numbers = [head.next_event, head.next_member, head.next_seen, head.next_held];
+        let sound = numbers.iter().all(|it| *it < NUMBERS)
+            && head.oldest_event <= head.next_event
+            && below(self.members.keys().last(), head.next_member)
+            && below(self.seen.keys().last(), head.next_seen)
+            && below(self.held.keys().last(), head.next_held)
+            && below(self.audiences.keys().last(), head.next_event)
+            && self.audiences.keys().next().is_none_or(|it| *it >= head.oldest_event)
+            && self.members.values().all(|it| {
+                (head.oldest_event..=head.next_event).contains(&it.next)
+                    && it.since <= head.next_event
+            });
+        if sound { Ok(()) } else { Err(RestoreError::Corrupt("room")) }
     }
 }
 
@@ -304,7 +346,7 @@ pub(super) fn gaps(range: Range<u64>, without: impl Iterator<Item = u64>) -> Vec
         if start < number {
             gaps.push(start..number);
         }
-        start = number + 1;
+        start = number.saturating_add(1);
     }
     if start < range.end {
         gaps.push(start..range.end);

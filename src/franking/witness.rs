@@ -73,6 +73,11 @@ pub struct Witness {
 }
 
 impl Witness {
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn len(&self) -> usize {
+        self.seen.len()
+    }
+
     /// Whether the frank came with another message before.
     pub(super) fn reused(&self, received: &Received<'_>) -> bool {
         Seen::new(received).is_some_and(|new| {

@@ -127,6 +127,17 @@ pub(super) struct Desk {
     waiting: BTreeSet<u64>,
 }
 
+impl Desk {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
 /// Why a report is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -152,6 +163,9 @@ pub enum ReportRefusal {
         /// Milliseconds until it may ask again.
         retry_after: u64,
     },
+    /// The room is over: nothing is known of its messages any more.
+    #[error("the room is over")]
+    Ended,
     /// As many reports wait as may.
     #[error("{0} reports wait")]
     Full(usize),
@@ -167,6 +181,7 @@ impl ReportRefusal {
             Self::Malformed(_) => 400,
             Self::Peer => 403,
             Self::Forged(_) => 201,
+            Self::Ended => 404,
             Self::TooMany { .. } => 429,
             Self::Full(_) => 503,
         }
@@ -182,6 +197,7 @@ impl ReportRefusal {
             | Self::Malformed(_)
             | Self::Peer
             | Self::Forged(_)
+            | Self::Ended
             | Self::Full(_) => None,
         }
     }
@@ -222,6 +238,9 @@ impl Room {
     ) -> Result<Step<'_, Self, Reported>, Refusal<ReportRefusal>> {
         if body.len() > self.limits.body {
             return Err(self.refuse(ReportRefusal::TooLarge(self.limits.body)));
+        }
+        if self.is_over() {
+            return Err(self.refuse(ReportRefusal::Ended));
         }
         let report = AbuseReport::decode(body).map_err(|error| self.refuse(error))?;
         self.admit(env.now, Door::ReportAbuse, peer, report.reporting_user.as_ref())

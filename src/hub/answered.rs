@@ -49,6 +49,11 @@ pub(super) struct Answered {
 }
 
 impl Answered {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.answers.len()
+    }
+
     pub(super) fn insert(&mut self, number: u64, answer: Answer) {
         self.by_request.insert(answer.request, number);
         self.answers.insert(number, answer);
@@ -86,6 +91,10 @@ impl Answered {
 
     pub(super) fn is_empty(&self) -> bool {
         self.answers.is_empty()
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.answers.keys().copied()
     }
 
     pub(super) fn next_number(&self) -> u64 {

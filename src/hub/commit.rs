@@ -21,8 +21,7 @@ use crate::{
     policy::{self, Claims, JoinCode, View},
     uri::{Domain, UserUri},
     wire::{
-        FanoutEvent, FanoutMessage, GroupInfoOption, HttpsUrl, PublicMessage, RatchetTree,
-        RatchetTreeOption, RatchetTreeSourceDomains, Welcome,
+        FanoutEvent, FanoutMessage, GroupInfoOption, PublicMessage, RatchetTreeOption, Welcome,
     },
 };
 
@@ -59,8 +58,11 @@ impl Room {
         let changes = verdict.components(&self.committed);
         self.commit_fits(&changes)?;
         let changes = changes.into_iter().map(|(id, data)| (id.0, data)).collect();
-        if let RatchetTreeOption::HttpsUri(url) = &parts.ratchet_tree {
-            self.may_fetch_tree(url)?;
+        // The hub does not fetch it: it has its own, and gives that to whoever joins.
+        if let RatchetTreeOption::HttpsUri(url) = &parts.ratchet_tree
+            && !self.may_have_tree_at(url)
+        {
+            return Err(UpdateRefusal::TreeSource);
         }
         let partial_group_info = match &parts.group_info {
             GroupInfoOption::Full(_) => Vec::new(),
@@ -103,11 +105,11 @@ impl Room {
             draft.forget_joiner(node.signature_key.clone());
             audience.insert(proposed::user(&node.credential)?.domain());
         }
-        let ratchet_tree = parts.welcome.is_some().then(|| staged.ratchet_tree(&self.group));
         let event = FanoutEvent::Commit { commit: parts.commit, external_proposals: stapled };
         draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
-        if let (Some(welcome), Some(tree)) = (parts.welcome, ratchet_tree) {
-            let ratchet_tree = RatchetTreeOption::Full(RatchetTree::decode(&tree)?);
+        if let Some(welcome) = parts.welcome {
+            let tree = || staged.ratchet_tree(&self.group);
+            let ratchet_tree = self.convey_tree(env.now, staged.tree_hash(), tree, draft);
             let event = FanoutEvent::Welcome { welcome, ratchet_tree };
             draft.event(self, &welcomed, &FanoutMessage { timestamp: accepted, event }.encode());
         }
@@ -119,18 +121,6 @@ impl Room {
             draft.event(self, &audience, &FanoutMessage { timestamp: accepted, event }.encode());
         }
         Ok(Change::Commit(Box::new(staged), Box::new(verdict), leaves, effective.map(Box::new)))
-    }
-
-    /// T-006, D-27: where the group says which domains have its ratchet tree, no other is named. The hub does not fetch
-    /// it: it has its own, and gives that to whoever joins.
-    fn may_fetch_tree(&self, url: &HttpsUrl) -> Result<(), UpdateRefusal> {
-        let Some(data) = self.group.extension(RatchetTreeSourceDomains::EXTENSION) else {
-            return Ok(());
-        };
-        match RatchetTreeSourceDomains::decode(data) {
-            Ok(domains) if domains.allows(url) => Ok(()),
-            Ok(_) | Err(_) => Err(UpdateRefusal::TreeSource),
-        }
     }
 
     /// Who commits, if this peer speaks for them, and they may still speak.

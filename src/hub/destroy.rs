@@ -1,16 +1,26 @@
 //! The end of a room: destroyed, or left by everybody (room-policy, sections 2 and 8.6; Q-113).
 //!
-//! What is left is a [`Tombstone`]. Every later request is refused by it; requests that were answered before get their
-//! first answer again, and what is still owed to providers goes out. Once [`Room::is_over`] nothing of that is left to
-//! do: keep the tombstone as long as people are to be told, and delete all the rest.
+//! Every later request is refused; requests that were answered before get their first answer again, what is still owed to
+//! providers goes out, and messages can be reported. The step after which nothing of that is left to do
+//! ([`Room::is_over`]) deletes all records of the room but its [`Tombstone`], which stays as long as the caller wants
+//! people to be told ([`Tombstone::of`]).
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Keys, Refusal, Room, draft::Draft, record::Record, room::Change};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Keys, Refusal, Room,
+    draft::Draft,
+    record::{self, Record},
+    room::Change,
+    trees,
+};
 use crate::{
     env::{Crypto, Env, Peer, Timestamp},
-    machine::Step,
+    error::RestoreError,
+    machine::{Key, Records, Step},
     policy::{Accepted, Capability, Denied, RoleIndex, rules},
     uri::UserUri,
 };
@@ -22,6 +32,17 @@ pub struct Tombstone {
     pub at: Timestamp,
     /// How.
     pub ending: Ending,
+}
+
+impl Tombstone {
+    /// The tombstone of a room that [`Room::restore`] does not bring back, because nothing else is left of it. Answer
+    /// requests for it as the room did: each endpoint's refusal has an `Ended`.
+    ///
+    /// # Errors
+    /// If it does not decode.
+    pub fn of(records: &Records) -> Result<Option<Self>, RestoreError> {
+        record::tombstone(records)
+    }
 }
 
 /// How a room ends.
@@ -111,13 +132,49 @@ impl Room {
     }
 
     /// Whether the room has ended and owes nobody anything any more, be it an event, the repetition of an answer, or a
-    /// look at a report of abuse. Its records may be deleted then, all but the tombstone if people are to be told.
+    /// look at a report of abuse. Only its tombstone is stored then, and [`Room::restore`] says so: drop the room.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.tombstone.is_some()
             && self.backlog().next().is_none()
             && self.reports().next().is_none()
             && self.answered.is_empty()
+    }
+
+    /// Deletes all records but the tombstone.
+    pub(super) fn bury(&self, writes: &mut BTreeMap<Key, Option<Vec<u8>>>) {
+        let tombstone = record::tombstone_key();
+        let own = writes.keys().cloned().chain(self.keys());
+        let gone: BTreeSet<Key> = own.filter(|key| *key != tombstone).collect();
+        writes.extend(gone.into_iter().map(|key| (key, None)));
+    }
+
+    /// The keys of all records but the tombstone, and but the bodies of events and reports.
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        let cursors = self.log.cursors.keys().map(record::cursor_key);
+        let answers = self.answered.numbers().map(record::answer_key);
+        let sent = self.messages.numbers().map(record::sent_key);
+        let claims = self.claims.iter().map(|(name, _)| record::claim_key(name));
+        let joiners = self.joiners.iter().map(|(name, _)| record::joiner_key(name));
+        let codes = self.codes.iter().map(|(name, _)| record::code_key(name));
+        let reported = self.reported.iter().map(|(name, ())| record::reported_key(name));
+        let asked = self.asked.iter().map(|(name, _)| record::asked_key(name));
+        let carriers = self.carriers.keys().map(|accepted| record::carrier_key(*accepted));
+        let trees =
+            self.trees.iter().flat_map(|(hash, ())| [record::tree_key(hash), trees::key(hash)]);
+        record::single_keys()
+            .into_iter()
+            .chain(self.group.keys())
+            .chain(cursors)
+            .chain(answers)
+            .chain(sent)
+            .chain(claims)
+            .chain(joiners)
+            .chain(codes)
+            .chain(reported)
+            .chain(asked)
+            .chain(carriers)
+            .chain(trees)
     }
 
     /// Ends a temporary room that accepted proposals leave without a client: nobody is left who could commit them, and
@@ -147,6 +204,7 @@ impl Draft {
         room.claims.iter().for_each(|(reference, _)| self.forget_claim(reference.clone()));
         room.joiners.iter().for_each(|(key, _)| self.forget_joiner(key.clone()));
         room.codes.iter().for_each(|(name, _)| self.forget_code(name.clone()));
+        room.trees.iter().for_each(|(hash, ())| self.forget_tree(hash.clone()));
         self.put(Record::Tombstone(Tombstone { at, ending }));
     }
 }

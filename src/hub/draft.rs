@@ -10,6 +10,7 @@ use super::{
     messages::Sent,
     record::{self, Head, Record},
     room::Room,
+    trees,
 };
 use crate::{
     env::{Limits, Timestamp},
@@ -27,6 +28,8 @@ enum Gone {
     Reported(Vec<u8>),
     Asked(Vec<u8>),
     Code(Vec<u8>),
+    Carrier(Timestamp),
+    Tree(Vec<u8>),
 }
 
 /// Changes of the hub's own records. The head is a copy that is written back if it changed.
@@ -39,6 +42,7 @@ pub(super) struct Draft {
     cursors: BTreeMap<Domain, Cursor>,
     events: Vec<(u64, Option<Vec<u8>>)>,
     reports: Vec<(u64, Option<Vec<u8>>)>,
+    trees: Vec<(Vec<u8>, Vec<u8>)>,
     notify: BTreeSet<Domain>,
 }
 
@@ -52,6 +56,7 @@ impl Draft {
             cursors: BTreeMap::new(),
             events: Vec::new(),
             reports: Vec::new(),
+            trees: Vec::new(),
             notify: BTreeSet::new(),
         }
     }
@@ -95,6 +100,16 @@ impl Draft {
         self.notify.insert(provider.clone());
     }
 
+    /// The next event carries the proposals of members that are accepted at this time.
+    pub(super) fn carries(&mut self, accepted: Timestamp) {
+        self.put.push(Record::Carrier(accepted, self.head.next_event));
+    }
+
+    /// A new epoch begins: nothing waits of what waited.
+    pub(super) fn forget_carriers(&mut self, room: &Room) {
+        self.gone.extend(room.carriers.keys().copied().map(Gone::Carrier));
+    }
+
     pub(super) fn put(&mut self, record: Record) {
         self.put.push(record);
     }
@@ -117,6 +132,15 @@ impl Draft {
     /// The body of a report: stored, or deleted.
     pub(super) fn report(&mut self, number: u64, body: Option<Vec<u8>>) {
         self.reports.push((number, body));
+    }
+
+    /// A ratchet tree that is served from now on, by its hash.
+    pub(super) fn tree(&mut self, hash: &[u8], tree: Vec<u8>) {
+        self.trees.push((hash.to_vec(), tree));
+    }
+
+    pub(super) fn forget_tree(&mut self, hash: Vec<u8>) {
+        self.gone.push(Gone::Tree(hash));
     }
 
     pub(super) fn forget_reported(&mut self, name: Vec<u8>) {
@@ -152,6 +176,7 @@ impl Draft {
         self.gone.extend(room.reported.expired(now).cloned().map(Gone::Reported));
         self.gone.extend(room.asked.expired(now).cloned().map(Gone::Asked));
         self.gone.extend(room.codes.expired(now).cloned().map(Gone::Code));
+        self.gone.extend(room.trees.expired(now).cloned().map(Gone::Tree));
     }
 
     /// The bodies that nobody waits for any more go, now that cursors have moved.
@@ -176,6 +201,11 @@ impl Draft {
                 Gone::Reported(name) => record::reported_key(name),
                 Gone::Asked(name) => record::asked_key(name),
                 Gone::Code(name) => record::code_key(name),
+                Gone::Carrier(accepted) => record::carrier_key(*accepted),
+                Gone::Tree(hash) => {
+                    writes.insert(trees::key(hash), None);
+                    record::tree_key(hash)
+                }
             };
             writes.insert(key, None);
         }
@@ -187,6 +217,7 @@ impl Draft {
         writes.extend(
             self.reports.drain(..).map(|(number, body)| (abuse::Report::key(number), body)),
         );
+        writes.extend(self.trees.drain(..).map(|(hash, tree)| (trees::key(&hash), Some(tree))));
         if self.head != self.head_before {
             writes.extend([record::write_head(&self.head)]);
         }
@@ -212,6 +243,26 @@ impl Draft {
             && self.head == self.head_before
     }
 
+    /// Whether the room has ended, and owes nobody anything any more once this is done.
+    pub(super) fn is_the_last(&self, room: &Room) -> bool {
+        let ends = |record: &Record| matches!(record, Record::Tombstone(_));
+        if room.tombstone.is_none() && !self.put.iter().any(ends) {
+            return false;
+        }
+        let after = |(provider, before)| self.cursors.get(provider).unwrap_or(before);
+        let cursors = room.log.cursors.iter().map(after).chain(self.cursors.values());
+        let answers = |record: &Record| matches!(record, Record::Answer(..));
+        let desk = self
+            .put
+            .iter()
+            .rev()
+            .find_map(|record| if let Record::Desk(desk) = record { Some(desk) } else { None });
+        cursors.filter_map(Cursor::outstanding).next().is_none()
+            && room.answered.numbers().all(|number| self.gone.contains(&Gone::Answer(number)))
+            && !self.put.iter().any(answers)
+            && desk.unwrap_or(&room.desk).is_empty()
+    }
+
     /// When the first of what is put here is over or due.
     pub(super) fn wake_at(&self, limits: &Limits) -> Option<Timestamp> {
         let put = self.put.iter().filter_map(|record| match record {
@@ -219,14 +270,16 @@ impl Draft {
             Record::Claim(_, _, until)
             | Record::Joiner(_, _, until)
             | Record::Reported(_, until)
-            | Record::Asked(_, _, until) => Some(*until),
+            | Record::Asked(_, _, until)
+            | Record::Tree(_, until) => Some(*until),
             Record::Code(_, _, until) => codes::wakes(*until),
             Record::Head(_)
             | Record::Cursor(..)
             | Record::Sent(..)
             | Record::Past(_)
             | Record::Desk(_)
-            | Record::Tombstone(_) => None,
+            | Record::Tombstone(_)
+            | Record::Carrier(..) => None,
         });
         put.chain(self.cursors.values().filter_map(|cursor| cursor.retry_at)).min()
     }
@@ -242,6 +295,10 @@ impl Draft {
                 Gone::Reported(name) => room.reported.remove(&name),
                 Gone::Asked(name) => room.asked.remove(&name),
                 Gone::Code(name) => room.codes.remove(&name),
+                Gone::Carrier(accepted) => {
+                    room.carriers.remove(&accepted);
+                }
+                Gone::Tree(hash) => room.trees.remove(&hash),
             }
         }
         for record in self.put {

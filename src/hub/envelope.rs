@@ -4,38 +4,55 @@ use std::collections::BTreeSet;
 
 use super::{CreateRefusal, Room, UpdateRefusal, Wish};
 use crate::{
-    delivery::{OpenCommit, ProposalView},
+    codec::Wire,
+    delivery::{ComponentOperation, OpenCommit, ProposalView},
     env::Limits,
     policy::{Accepted, Verdict, judge_creation},
-    room::{ComponentId, ParticipantList, RoomState},
-    uri::UserUri,
+    room::{ComponentId, ParticipantList, ParticipantListUpdate, RoomState},
+    uri::{ProviderUri, UserUri},
 };
 
-/// The policy components that some proposals change.
-fn changed<'p>(proposals: impl IntoIterator<Item = &'p ProposalView>) -> BTreeSet<ComponentId> {
-    let component = |content: &ProposalView| match content {
-        ProposalView::AppDataUpdate { component, .. } => Some(ComponentId(*component)),
-        ProposalView::Add { .. }
-        | ProposalView::Update { .. }
-        | ProposalView::Remove(_)
-        | ProposalView::SelfRemove
-        | ProposalView::GroupContextExtensions(_)
-        | ProposalView::ExternalInit => None,
-    };
-    let policy = |id: &ComponentId| {
-        !matches!(*id, ComponentId::PARTICIPANT_LIST | ComponentId::ROOM_METADATA)
-    };
-    proposals.into_iter().filter_map(component).filter(policy).collect()
-}
-
 impl Room {
+    /// The components that some proposals change, as far as the operator has a say in them: those of the policy, and the
+    /// list where it is about the hub itself.
+    fn changed<'p>(
+        &self,
+        proposals: impl IntoIterator<Item = &'p ProposalView>,
+    ) -> BTreeSet<ComponentId> {
+        let component = |content: &ProposalView| match content {
+            ProposalView::AppDataUpdate { component, operation } => match ComponentId(*component) {
+                ComponentId::PARTICIPANT_LIST if !self.moves_the_hub(operation) => None,
+                ComponentId::ROOM_METADATA => None,
+                other => Some(other),
+            },
+            ProposalView::Add { .. }
+            | ProposalView::Update { .. }
+            | ProposalView::Remove(_)
+            | ProposalView::SelfRemove
+            | ProposalView::GroupContextExtensions(_)
+            | ProposalView::ExternalInit => None,
+        };
+        proposals.into_iter().filter_map(component).collect()
+    }
+
+    /// Whether a change of the list is one of the hub's own entry, of which its authority comes.
+    fn moves_the_hub(&self, operation: &ComponentOperation) -> bool {
+        let own = self.committed.participants().find(ProviderUri::new(&self.domain()));
+        let ComponentOperation::Update(update) = operation else { return false };
+        let (Some(own), Ok(update)) = (own, ParticipantListUpdate::decode(update)) else {
+            return false;
+        };
+        update.removed.contains(&own.place)
+            || update.changed.iter().any(|(place, _)| *place == own.place)
+    }
+
     /// Whether proposals that the policy accepts stay within the envelope.
     pub(super) fn proposals_within_envelope<'p>(
         &self,
         proposals: impl IntoIterator<Item = &'p ProposalView>,
         accepted: &Accepted,
     ) -> Result<(), UpdateRefusal> {
-        let changed = changed(proposals);
+        let changed = self.changed(proposals);
         if changed.is_empty() {
             return Ok(());
         }
@@ -52,7 +69,7 @@ impl Room {
         verdict: &Verdict,
     ) -> Result<(), UpdateRefusal> {
         let by_value = open.proposals().iter().filter(|proposal| proposal.reference.is_none());
-        let changed = changed(by_value.map(|proposal| &proposal.content));
+        let changed = self.changed(by_value.map(|proposal| &proposal.content));
         if changed.is_empty() {
             return Ok(());
         }

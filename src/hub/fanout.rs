@@ -87,7 +87,7 @@ impl Room {
         env: &Env<'_, C, Keys>,
         provider: &Domain,
     ) -> Step<'_, Self, ()> {
-        if self.leaves.values().any(|user| user.host() == provider.as_str()) {
+        if self.providers.contains_key(provider) {
             return self.notify_failed(env, provider, None);
         }
         self.acknowledged(env, provider, u64::MAX)

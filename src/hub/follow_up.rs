@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     codec::Wire,
-    delivery::{ComponentOperation, ExternalProposal, LeafIndex, ProposalView, StagedCommit},
+    delivery::{
+        Committer, ComponentOperation, ExternalProposal, LeafIndex, ProposalView, StagedCommit,
+    },
     env::{Crypto, Env, Timestamp},
     error::Misuse,
     policy::{self, Proposed, Queue, RoleIndex, View},
@@ -41,9 +43,13 @@ impl Room {
         }
         let mut next = self.committed.clone();
         verdict.clone().apply(&mut next);
-        let leaves = next_leaves(&self.leaves, leaves);
+        let due = senders::due(env.keys, &self.domain(), &servers, &next);
         let mut reissued = Reissued::default();
-        if let Some(due) = senders::due(env.keys, &self.domain(), &servers, &next) {
+        if !voids && due.is_none() {
+            return Ok(reissued);
+        }
+        let leaves = next_leaves(&self.leaves, leaves);
+        if let Some(due) = due {
             let people = People { leaves: &leaves, servers: &servers };
             let wanted = [ExternalProposal::ExternalSenders(due)];
             let view = View { committed: &next, effective: &next, ..self.view() };
@@ -77,7 +83,7 @@ impl Room {
         reissued: &mut Reissued,
     ) -> Result<(), UpdateRefusal> {
         let servers = staged.external_senders().to_vec();
-        for (user, fate) in self.waiting_removals(next, leaves) {
+        for (user, fate) in self.waiting_removals(next, leaves, staged.committer()) {
             let wanted = fate.proposals(next, leaves, &user);
             if wanted.is_empty() {
                 continue;
@@ -147,19 +153,27 @@ impl Room {
         Ok((read_all(&octets)?, verdict))
     }
 
-    /// Which users wait to be removed, banned, or rid of clients.
+    /// Which users wait to be removed, banned, or rid of clients. A client that has come back by this commit is wanted out
+    /// as before, at whichever leaf it is now.
     fn waiting_removals(
         &self,
         next: &RoomState,
         leaves: &BTreeMap<LeafIndex, UserUri>,
+        committer: &Committer,
     ) -> BTreeMap<UserUri, Fate> {
+        let back = if let Committer::Joiner { leaf, node } = committer {
+            self.leaf_of(&node.signature_key).map(|before| (before, leaf))
+        } else {
+            None
+        };
         let mut fates: BTreeMap<UserUri, Fate> = BTreeMap::new();
         for pending in self.group.pending() {
             let accepted_at = pending.accepted_at;
             match &pending.content {
-                ProposalView::Remove(leaf) => {
+                ProposalView::Remove(before) => {
+                    let leaf = back.filter(|(was, _)| was == before).map_or(before, |(_, is)| is);
                     if let Some(user) =
-                        self.leaves.get(leaf).filter(|user| leaves.get(leaf) == Some(user))
+                        self.leaves.get(before).filter(|user| leaves.get(leaf) == Some(user))
                     {
                         fates
                             .entry(user.clone())

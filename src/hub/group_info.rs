@@ -22,8 +22,8 @@ use crate::{
     uri::{ProviderUri, UserUri},
     wire::{
         CipherSuite, ExternalSender, GroupInfo, GroupInfoAnswer, GroupInfoRatchetTree,
-        GroupInfoRequest, GroupInfoResponse, PendingProposal, PublicMessage, RatchetTree,
-        RatchetTreeOption, SealedGroupInfo,
+        GroupInfoRequest, GroupInfoResponse, PendingProposal, PublicMessage, RatchetTreeOption,
+        SealedGroupInfo,
     },
 };
 
@@ -104,7 +104,10 @@ impl Room {
     ) -> Result<Step<'_, Self, GroupInfoResponse>, Refusal<GroupInfoRefusal>> {
         let since =
             self.first_asked(env.now, &request, &mut draft).map_err(|it| self.refuse(it))?;
-        let sealed = self.seal(env, &request).map_err(|reason| self.refuse(reason))?;
+        let tree = || self.group.ratchet_tree();
+        let ratchet_tree = self.convey_tree(env.now, self.group.tree_hash(), tree, &mut draft);
+        let sealed =
+            self.seal(env, &request, ratchet_tree).map_err(|reason| self.refuse(reason))?;
         for name in self.joiners.surplus(self.limits.joiners, 1) {
             draft.forget_joiner(name.clone());
         }
@@ -169,6 +172,7 @@ impl Room {
         &self,
         env: &Env<'_, C, Keys>,
         request: &GroupInfoRequest,
+        ratchet_tree: RatchetTreeOption,
     ) -> Result<SealedGroupInfo, GroupInfoRefusal> {
         let mut pending_proposals = Vec::new();
         for pending in self.group.pending() {
@@ -177,7 +181,7 @@ impl Room {
         }
         let contents = GroupInfoRatchetTree {
             group_info: GroupInfo::decode(&self.group.group_info())?,
-            ratchet_tree: RatchetTreeOption::Full(RatchetTree::decode(&self.group.ratchet_tree())?),
+            ratchet_tree,
             pending_proposals,
         };
         let key = self

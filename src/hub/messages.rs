@@ -41,6 +41,11 @@ pub(super) struct Messages {
 const SWEPT: usize = 4;
 
 impl Messages {
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.sent.len()
+    }
+
     pub(super) fn insert(&mut self, number: u64, sent: Sent) {
         self.by_ciphertext.insert(sent.ciphertext, number);
         self.by_id.extend(sent.id.map(|id| (id, number)));
@@ -81,6 +86,10 @@ impl Messages {
             *place < excess || *place < SWEPT && sent.epoch < oldest
         };
         self.sent.iter().enumerate().take_while(goes).map(|(_, (number, _))| *number)
+    }
+
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+        self.sent.keys().copied()
     }
 
     pub(super) fn next_number(&self) -> u64 {

@@ -18,6 +18,7 @@
 //! | [`Room::propose`] | – | the hub itself asks for a change, as an external sender |
 //! | [`Room::acknowledged`], [`Room::notify_failed`], [`Room::notify_unknown`], [`Room::ready`] | `notify` | who has got how far |
 //! | [`Room::make_code`], [`Room::revoke_code`] | – | joining codes come and go; see [`JoiningCode`] |
+//! | [`Room::serve_trees_at`] | – | joiners fetch the ratchet tree; see [`tree_key`] |
 //! | [`Room::destroy`] | – | the room ends |
 //! | [`Room::offer_again`], [`Room::found_again`] | – | a persistent room gets another group |
 //! | [`Room::timeout`] | – | what is over goes, what failed is tried again |
@@ -75,6 +76,9 @@ mod room;
 mod senders;
 mod sizes;
 mod submit;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
+mod trees;
 mod update;
 
 use std::ops::Range;
@@ -96,6 +100,7 @@ pub use self::{
         Answer, GroupInfoRefusal, KeysClaimedRefusal, Refusal, SubmitRefusal, UpdateRefusal,
     },
     room::Room,
+    trees::tree_key,
 };
 use crate::uri::Domain;
 

@@ -6,8 +6,11 @@
 //! member's proposal out, and are right but for that, it lapses. What it was to enforce, a removal or a ban, the hub
 //! proposes itself in the next epoch, as after an external commit.
 //!
-//! Two commits that cross a good proposal on its way look the same. It lapses then; its proposer sees the new epoch
-//! and proposes again.
+//! A commit that was made before a good proposal arrived looks the same. So a user counts only once its provider has
+//! acknowledged the event that carries the proposal: for users of the hub's own provider too, which is a destination
+//! like any other. An honest client fetches what its provider has before it commits; where two users' clients do not,
+//! a good proposal lapses, its proposer sees the new epoch and proposes again. Which event carries what is in
+//! the records; a proposal of which they do not say it takes a provider that is owed nothing.
 //!
 //! The first of the two commits is refused, so nothing is saved of it: a restart forgets it, and it takes one more.
 //! A SelfRemove that an external joiner has to reference cannot be told from a good one either (D-5D): every member
@@ -16,10 +19,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Keys, Room, UpdateRefusal, proposed::Owned};
+use super::{Keys, Room, UpdateRefusal, log::Cursor, proposed::Owned};
 use crate::{
     delivery::{CommitRefusal, Committer, OpenCommit, ProposalRef, Sender},
-    env::{Crypto, Env, Peer},
+    env::{Crypto, Env, Peer, Timestamp},
     policy::{self, Proposed},
     room::RoomState,
     uri::UserUri,
@@ -38,6 +41,11 @@ impl Omitted {
             self.0.entry(name.clone()).or_insert_with(|| user.clone());
         }
         others
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// A new epoch begins, with other proposals.
@@ -96,8 +104,17 @@ impl Room {
         let mut omitted = self.group.pending().filter(|it| left_out.contains(&it.reference));
         let right = self.speaks_for(peer, &user)
             && self.unless_blocked(&user).is_ok()
-            && omitted.all(|pending| others(pending.sender));
+            && omitted.all(|it| others(it.sender) && self.has_reached(it.accepted_at, &user));
         right.then_some((open, user))
+    }
+
+    /// Whether the provider of a user has what carries the proposals that were accepted at this time.
+    fn has_reached(&self, accepted: Timestamp, user: &UserUri) -> bool {
+        let carrier = self.carriers.get(&accepted).copied();
+        let carrier = carrier.unwrap_or_else(|| self.head.next_event.saturating_sub(1));
+        let domain = user.domain();
+        let outstanding = self.log.cursors.get(&domain).and_then(Cursor::outstanding);
+        outstanding.is_none_or(|events| carrier < events.start)
     }
 
     /// The effective state of what waits, but for some of it.

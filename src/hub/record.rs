@@ -61,7 +61,11 @@ pub(super) enum Record {
     Asked(Vec<u8>, Asked, Timestamp),
     /// By the SHA-256 of the code; with the time at which it is forgotten.
     Code(Vec<u8>, JoiningCode, Timestamp),
+    /// A ratchet tree that is served, by its tree hash; with the time until which it is.
+    Tree(Vec<u8>, Timestamp),
     Tombstone(Tombstone),
+    /// The number of the event that carries the proposals accepted at this time, while they can wait.
+    Carrier(Timestamp, u64),
 }
 
 const HEAD: u8 = 0x01;
@@ -76,6 +80,8 @@ const REPORTED: u8 = 0x09;
 const CODE: u8 = 0x0A;
 const TOMBSTONE: u8 = 0x0B;
 const ASKED: u8 = 0x0C;
+const CARRIER: u8 = 0x0D;
+const TREE: u8 = 0x0E;
 
 /// The key of a submitted message's record.
 pub(super) fn sent_key(number: u64) -> Key {
@@ -90,6 +96,16 @@ pub(super) fn reported_key(name: &[u8]) -> Key {
 /// The key of a GroupInfo request's record.
 pub(super) fn asked_key(name: &[u8]) -> Key {
     Key::new(ASKED).bytes(name)
+}
+
+/// The key of the record of an event that carries proposals.
+pub(super) fn carrier_key(accepted: Timestamp) -> Key {
+    Key::new(CARRIER).u64(accepted.0)
+}
+
+/// The key of a served tree's record, which says until when it is served.
+pub(super) fn tree_key(hash: &[u8]) -> Key {
+    Key::new(TREE).bytes(hash)
 }
 
 /// The key of an answer's record.
@@ -112,6 +128,27 @@ pub(super) fn code_key(name: &[u8]) -> Key {
     Key::new(CODE).bytes(name)
 }
 
+/// The key of a provider's cursor.
+pub(super) fn cursor_key(provider: &Domain) -> Key {
+    Key::new(CURSOR).bytes(provider.as_str().as_bytes())
+}
+
+/// The key of the tombstone.
+pub(super) fn tombstone_key() -> Key {
+    Key::new(TOMBSTONE)
+}
+
+/// The keys of the other records that stand alone in their kind.
+pub(super) fn single_keys() -> [Key; 3] {
+    [HEAD, PAST, DESK].map(Key::new)
+}
+
+/// The tombstone among some records.
+pub(super) fn tombstone(records: &Records) -> Result<Option<Tombstone>, RestoreError> {
+    let tombstone = records.single(TOMBSTONE);
+    tombstone.map(|tombstone| record::decode("the tombstone", tombstone)).transpose()
+}
+
 /// The record of the head, to be saved.
 pub(super) fn write_head(head: &Head) -> (Key, Option<Vec<u8>>) {
     (Key::new(HEAD), Some(record::encode(head)))
@@ -119,7 +156,7 @@ pub(super) fn write_head(head: &Head) -> (Key, Option<Vec<u8>>) {
 
 /// The record of a cursor, to be saved.
 pub(super) fn write_cursor(provider: &Domain, cursor: &Cursor) -> (Key, Option<Vec<u8>>) {
-    (Key::new(CURSOR).bytes(provider.as_str().as_bytes()), Some(record::encode(cursor)))
+    (cursor_key(provider), Some(record::encode(cursor)))
 }
 
 impl Record {
@@ -144,13 +181,20 @@ impl Record {
                 (asked_key(name), Some(record::encode(&(asked, until))))
             }
             Self::Code(name, code, until) => (code_key(name), Some(record::encode(&(code, until)))),
-            Self::Tombstone(tombstone) => (Key::new(TOMBSTONE), Some(record::encode(tombstone))),
+            Self::Carrier(accepted, event) => (carrier_key(*accepted), Some(record::encode(event))),
+            Self::Tree(hash, until) => (tree_key(hash), Some(record::encode(until))),
+            Self::Tombstone(tombstone) => (tombstone_key(), Some(record::encode(tombstone))),
         }
     }
 
     /// All records of the hub's own kinds.
     pub(super) fn load(records: &Records) -> Result<Vec<Self>, RestoreError> {
-        let head = records.single(HEAD).ok_or(RestoreError::Missing("the room"))?;
+        let tombstone = tombstone(records)?;
+        let missing = match tombstone {
+            Some(_) => RestoreError::Over,
+            None => RestoreError::Missing("the room"),
+        };
+        let head = records.single(HEAD).ok_or(missing)?;
         let mut loaded = vec![Self::Head(record::decode("the room", head)?)];
         for (key, value) in records.kind(ANSWER) {
             let number = key.fields().try_into().map_err(|_| RestoreError::Corrupt("an answer"))?;
@@ -195,9 +239,17 @@ impl Record {
             let (code, until) = record::decode("a joining code", value)?;
             loaded.push(Self::Code(key.fields().to_vec(), code, until));
         }
-        if let Some(tombstone) = records.single(TOMBSTONE) {
-            loaded.push(Self::Tombstone(record::decode("the tombstone", tombstone)?));
+        for (key, value) in records.kind(CARRIER) {
+            let corrupt = || RestoreError::Corrupt("the event of a proposal");
+            let accepted = key.fields().try_into().map_err(|_| corrupt())?;
+            let event = record::decode("the event of a proposal", value)?;
+            loaded.push(Self::Carrier(Timestamp(u64::from_be_bytes(accepted)), event));
         }
+        for (key, value) in records.kind(TREE) {
+            let until = record::decode("a tree", value)?;
+            loaded.push(Self::Tree(key.fields().to_vec(), until));
+        }
+        loaded.extend(tombstone.map(Self::Tombstone));
         Ok(loaded)
     }
 }
@@ -257,6 +309,8 @@ mod tests {
                 "010261620101020103010501ac02019003",
             ),
             (Record::Tombstone(tombstone), "0b", "01090016"),
+            (Record::Carrier(Timestamp(8), 300), "0d0000000000000008", "01ac02"),
+            (Record::Tree(vec![0xEF], Timestamp(300)), "0eef", "01ac02"),
         ];
         let mut stored = Records { revision: Revision(1), ..Records::default() };
         for (record, key, beginning) in &records {

@@ -26,6 +26,7 @@ use crate::{
     policy::{self, Accepted, Proposed, Queue, Verdict, View},
     room::{ComponentId, ParticipantList, RoomState, StateError},
     uri::{Domain, ParticipantUri, RoomUri, UserUri},
+    wire::HttpsUrl,
 };
 
 /// A room at its hub: the unit of lock, shard, eviction and recovery. See the [module](super) for what it does.
@@ -37,6 +38,8 @@ pub struct Room {
     pub(super) group: Group,
     /// The user of each leaf of the committed tree.
     pub(super) leaves: BTreeMap<LeafIndex, UserUri>,
+    /// The providers of these users, with how many leaves each has.
+    pub(super) providers: BTreeMap<Domain, u32>,
     /// The room of the current epoch.
     pub(super) committed: RoomState,
     /// The same with all that waits; none while nothing waits.
@@ -58,6 +61,10 @@ pub struct Room {
     pub(super) reported: Expiring<()>,
     /// By the hash of the request.
     pub(super) asked: Expiring<Asked>,
+    /// The events that carry the proposals of members that wait, by when those were accepted.
+    pub(super) carriers: BTreeMap<Timestamp, u64>,
+    /// The ratchet trees that are served, by tree hash.
+    pub(super) trees: Expiring<()>,
     // What follows is in memory only.
     /// The providers that application messages go to, once somebody has asked since the last change.
     pub(super) audience: Option<BTreeSet<Domain>>,
@@ -65,6 +72,8 @@ pub struct Room {
     pub(super) parent: Option<ParticipantList>,
     pub(super) floods: Floods,
     pub(super) omitted: Omitted,
+    /// Where trees are served, if joiners are to fetch them.
+    pub(super) trees_at: Option<HttpsUrl>,
 }
 
 /// What a step of the room has decided.
@@ -137,10 +146,10 @@ impl Room {
     /// `records`.
     ///
     /// # Errors
-    /// If the records are not those of a room.
+    /// If the records are not those of a room, or only the tombstone of one is left.
     pub fn restore(records: &Records, limits: &Limits) -> Result<Self, RestoreError> {
-        let group = Group::restore(records, &delivery_config(limits))?;
         let loaded = Record::load(records)?;
+        let group = Group::restore(records, &delivery_config(limits))?;
         let head = loaded.iter().find_map(|record| match record {
             Record::Head(head) => Some(head.clone()),
             Record::Answer(..)
@@ -153,7 +162,9 @@ impl Room {
             | Record::Reported(..)
             | Record::Asked(..)
             | Record::Code(..)
-            | Record::Tombstone(_) => None,
+            | Record::Tree(..)
+            | Record::Tombstone(_)
+            | Record::Carrier(..) => None,
         });
         let head = head.ok_or(RestoreError::Missing("the room"))?;
         let mut room =
@@ -178,12 +189,14 @@ impl Room {
         let components =
             group.components().iter().map(|(id, data)| (ComponentId(*id), data.clone())).collect();
         let committed = RoomState::from_components(components, leaves.values())?;
+        let providers = providers(&leaves);
         let mut room = Self {
             limits: limits.clone(),
             revision: Revision::NONE,
             head,
             group,
             leaves,
+            providers,
             committed,
             effective: None,
             answered: Answered::default(),
@@ -197,10 +210,13 @@ impl Room {
             desk: Desk::default(),
             reported: Expiring::default(),
             asked: Expiring::default(),
+            carriers: BTreeMap::new(),
+            trees: Expiring::default(),
             audience: None,
             parent: None,
             floods: Floods::default(),
             omitted: Omitted::default(),
+            trees_at: None,
         };
         room.effective = room.with_all_that_waits();
         Ok(room)
@@ -224,7 +240,11 @@ impl Room {
             Record::Reported(name, until) => self.reported.insert(name, (), until),
             Record::Asked(name, asked, until) => self.asked.insert(name, asked, until),
             Record::Code(name, code, until) => self.codes.insert(name, code, until),
+            Record::Tree(hash, until) => self.trees.insert(hash, (), until),
             Record::Tombstone(tombstone) => self.tombstone = Some(tombstone),
+            Record::Carrier(accepted, event) => {
+                self.carriers.insert(accepted, event);
+            }
         }
     }
 
@@ -301,8 +321,7 @@ impl Room {
     /// [`Proposal::RemoveClient`](super::Proposal::RemoveClient) takes, from who knows the client and not the tree.
     #[must_use]
     pub fn leaf_of(&self, signature_key: &[u8]) -> Option<LeafIndex> {
-        let member = self.group.members().find(|member| member.signature_key == signature_key)?;
-        Some(member.leaf)
+        self.group.member_by_key(signature_key).map(|member| member.leaf)
     }
 
     pub(super) fn people(&self) -> People<'_> {
@@ -333,8 +352,24 @@ impl Room {
 
     /// The providers of all leaves: whom handshakes go to (P-177).
     pub(super) fn providers_of_leaves(&self) -> BTreeSet<Domain> {
-        let hosts: BTreeSet<&str> = self.leaves.values().map(UserUri::host).collect();
-        hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect()
+        self.providers.keys().cloned().collect()
+    }
+
+    /// Another user's client, or none, is at a leaf from now on.
+    fn seat(&mut self, leaf: LeafIndex, user: Option<UserUri>) {
+        if let Some(user) = &user {
+            *self.providers.entry(user.domain()).or_default() += 1;
+        }
+        let before = match user {
+            Some(user) => self.leaves.insert(leaf, user),
+            None => self.leaves.remove(&leaf),
+        };
+        let Some(domain) = before.map(|user| user.domain()) else { return };
+        let left = self.providers.get(&domain).map_or(0, |leaves| leaves.saturating_sub(1));
+        match left {
+            0 => self.providers.remove(&domain),
+            left => self.providers.insert(domain, left),
+        };
     }
 
     /// Counts a request, before anything costly is done for it (D-96). `user` is whom it claims to be made for: counted if
@@ -367,6 +402,7 @@ impl Room {
             self.log.next_retry(after),
             self.reported.next_expiry(after),
             self.asked.next_expiry(after),
+            self.trees.next_expiry(after),
             self.group.next_expiry(after),
         ];
         times.into_iter().flatten().min()
@@ -400,6 +436,9 @@ impl Room {
         change: Change,
         reply: R,
     ) -> Step<'_, Self, R> {
+        if matches!(change, Change::Commit(..) | Change::Refounded(..)) {
+            draft.forget_carriers(self);
+        }
         let mut writes = draft.writes();
         match &change {
             Change::None => {}
@@ -413,7 +452,11 @@ impl Room {
             }
         }
         let wake_at = [draft.wake_at(&self.limits), self.wake_after(done), change.wake_at()];
-        let wake_at = wake_at.into_iter().flatten().min();
+        let mut wake_at = wake_at.into_iter().flatten().min();
+        if draft.is_the_last(self) {
+            self.bury(&mut writes);
+            wake_at = None;
+        }
         let changes = Changes { base: self.revision, next: self.revision.next(), writes, wake_at };
         let outcome = Outcome { reply, actions: draft.notifications() };
         Step::new(self, Staged { decided: Some(Box::new((draft, change))) }, changes, outcome)
@@ -445,10 +488,7 @@ impl sealed::Machine for Room {
                 verdict.apply(&mut self.committed);
                 self.effective = effective.map(|state| *state);
                 for (leaf, user) in leaves {
-                    match user {
-                        Some(user) => self.leaves.insert(leaf, user),
-                        None => self.leaves.remove(&leaf),
-                    };
+                    self.seat(leaf, user);
                 }
                 self.omitted.clear();
                 self.audience = None;
@@ -458,6 +498,7 @@ impl sealed::Machine for Room {
                     Some((member.leaf, proposed::user(member.credential).ok()?))
                 });
                 self.leaves = users.collect();
+                self.providers = providers(&self.leaves);
                 self.group = *group;
                 self.committed = *state;
                 self.effective = None;
@@ -474,6 +515,14 @@ impl sealed::Machine for Room {
 
 impl Machine for Room {
     type Action = Action;
+}
+
+/// The providers of users, with how many leaves each has.
+fn providers(leaves: &BTreeMap<LeafIndex, UserUri>) -> BTreeMap<Domain, u32> {
+    let mut hosts: BTreeMap<&str, u32> = BTreeMap::new();
+    leaves.values().for_each(|user| *hosts.entry(user.host()).or_default() += 1);
+    let domain = |(host, leaves)| Some((Domain::parse(host).ok()?, leaves));
+    hosts.into_iter().filter_map(domain).collect()
 }
 
 /// The queue as the policy sees it.

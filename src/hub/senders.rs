@@ -17,12 +17,14 @@ use crate::{
 
 /// The domains of all users that are listed and not banned.
 fn present(room: &RoomState) -> BTreeSet<Domain> {
-    room.participants()
+    let hosts: BTreeSet<&str> = room
+        .participants()
         .iter()
         .filter(|listed| !matches!(listed.role, RoleIndex::NONE | RoleIndex::BANNED))
-        .filter_map(|listed| listed.user())
-        .map(|user| user.domain())
-        .collect()
+        .filter_map(|listed| listed.uri.strip_prefix("mimi://")?.split_once('/'))
+        .map(|(host, _)| host)
+        .collect();
+    hosts.into_iter().filter_map(|host| Domain::parse(host).ok()).collect()
 }
 
 /// The list that a room ought to have, if that is another one than it has. The first entry is the hub's and stays where

@@ -172,6 +172,7 @@ impl Room {
             self.end_if_left(verdict, messages.len(), env.now, draft);
         }
         let event = FanoutEvent::Proposals { first, more };
+        draft.carries(accepted);
         draft.event(
             self,
             &self.providers_of_leaves(),

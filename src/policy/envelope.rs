@@ -219,8 +219,8 @@ impl Envelope {
         faults.0
     }
 
-    /// The same about a change: only what concerns the components that change. A room that was created before the
-    /// operator changed its mind is not stuck.
+    /// The same about a change: only what concerns the components that change, and the hub's own role if that does. A room
+    /// that was created before the operator changed its mind is not stuck.
     #[must_use]
     pub fn faults_of_change(
         &self,
@@ -234,7 +234,11 @@ impl Envelope {
             let component = ComponentId::BASE_ROOM_POLICY;
             faults.push(Outside { component, rule: EnvelopeRule::FixedMembership });
         }
-        faults.retain(|fault| changed.contains(&fault.component));
+        let hub = |room: &RoomState| room.role(format!("mimi://{}", room.hub()));
+        let moved = hub(before) != hub(after);
+        faults.retain(|fault| {
+            changed.contains(&fault.component) || (moved && fault.rule == EnvelopeRule::Hub)
+        });
         faults
     }
 

@@ -203,7 +203,7 @@ impl Rules {
         match arrival {
             Arrival::Added(leaf, key_package) => {
                 self.lives(leaf)?;
-                forbidden_unless(!used(&self.forbidden().extensions, key_package))?;
+                unless(used(&self.forbidden().extensions, key_package))?;
                 self.stands(leaf)
             }
             Arrival::Renewed(leaf) => self.stands(leaf),
@@ -229,10 +229,10 @@ impl Rules {
         }
         let forbidden = self.forbidden();
         let components = leaf.components.keys();
-        forbidden_unless(
-            !used(&forbidden.extensions, &leaf.extensions)
-                && !forbidden.credentials.contains(&leaf.credential.kind)
-                && !components.into_iter().any(|id| forbidden.component_ids.contains(id)),
+        unless(
+            used(&forbidden.extensions, &leaf.extensions)
+                || forbidden.credentials.contains(&leaf.credential.kind)
+                || components.into_iter().any(|id| forbidden.component_ids.contains(id)),
         )
     }
 
@@ -242,17 +242,17 @@ impl Rules {
         let formats = forbidden.wire_formats.iter().flatten();
         let media_types = after.media_types();
         let has_senders = after.ground.extensions.contains(&EXTERNAL_SENDERS);
-        forbidden_unless(
-            !forbidden.versions.contains(&VERSION)
-                && !forbidden.cipher_suites.contains(&after.ground.ciphersuite)
-                && !used(&forbidden.extensions, &after.ground.extensions)
-                && !(has_senders && forbidden.credentials.contains(&Credential::BASIC))
-                && !formats.into_iter().any(|it| WIRE_FORMATS.contains(it))
-                && !forbidden.content_types.iter().any(|it| CONTENT_TYPES.contains(it))
-                && !forbidden.component_ids.iter().any(|id| after.has(ComponentId(*id)))
-                && !used(&forbidden.safe_aad_types, &after.list(ComponentId::SAFE_AAD))
+        unless(
+            forbidden.versions.contains(&VERSION)
+                || forbidden.cipher_suites.contains(&after.ground.ciphersuite)
+                || used(&forbidden.extensions, &after.ground.extensions)
+                || has_senders && forbidden.credentials.contains(&Credential::BASIC)
+                || formats.into_iter().any(|it| WIRE_FORMATS.contains(it))
+                || forbidden.content_types.iter().any(|it| CONTENT_TYPES.contains(it))
+                || forbidden.component_ids.iter().any(|id| after.has(ComponentId(*id)))
+                || used(&forbidden.safe_aad_types, &after.list(ComponentId::SAFE_AAD))
                 // Without parameters, all kinds of the type are meant.
-                && !forbidden.media_types.iter().any(|it| media_types.0.iter().any(|used| it.matches(used))),
+                || forbidden.media_types.iter().any(|it| media_types.0.iter().any(|used| it.matches(used))),
         )
     }
 
@@ -264,8 +264,8 @@ impl Rules {
 /// The extension that lists servers, whose credentials are basic.
 const EXTERNAL_SENDERS: u16 = 5;
 
-fn forbidden_unless(unused: bool) -> Result<(), Denied> {
-    if unused { Ok(()) } else { Err(Denied::new("R-162", Reason::Forbidden)) }
+fn unless(used: bool) -> Result<(), Denied> {
+    if used { Err(Denied::new("R-162", Reason::Forbidden)) } else { Ok(()) }
 }
 
 fn used(forbidden: &[u16], found: &[u16]) -> bool {

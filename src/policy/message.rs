@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     content::{
-        Body, Disposition, Expiration, Message, MessageId,
+        Body, Disposition, Expiration, Message, MessageId, link, media,
         status::{self, Report, Status},
     },
     env::Timestamp,
@@ -57,8 +57,7 @@ pub struct Sent<'a> {
     pub sender: &'a UserUri,
     /// When the hub accepted it; the present for one that is yet to be sent.
     pub accepted_at: Timestamp,
-    /// Whether its text has an inline link that is no mention of a participant. Only a parser of the text can tell:
-    /// `has_link` here does with the feature `markdown`.
+    /// Whether its text has an inline link that is no mention of a participant: [`has_link`].
     pub has_link: bool,
 }
 
@@ -289,21 +288,26 @@ pub fn report(room: &RoomState, report: &Report) -> Result<(), Denied> {
     Ok(())
 }
 
-/// Whether the text of a message has an inline link that is no mention of a participant: in markdown by its parser, in
-/// HTML by its `href`. Bare addresses are no links.
-#[cfg(feature = "markdown")]
+/// Whether the text of a message has an inline link that is no mention of a participant: in markdown whatever a parser may
+/// take for one ([`link::targets`]), in HTML an `href`. Bare addresses are no links.
+///
+/// No feature of the crate changes the answer, so that all clients give the same one.
 #[must_use]
 pub fn has_link(room: &RoomState, message: &Message<'_>) -> bool {
-    use crate::content::{markdown, media};
     message.parts().any(|part| {
         let Body::Single(single) = part.body() else { return false };
         let Ok(text) = std::str::from_utf8(single.content()) else { return false };
-        let kind = media::essence(single.content_type());
-        if kind.eq_ignore_ascii_case("text/markdown") {
-            let mut links = markdown::links(text).into_iter();
-            links.any(|link| !link.image && room.participants().find(&link.target).is_none())
-        } else {
-            kind.eq_ignore_ascii_case("text/html") && text.to_ascii_lowercase().contains("href")
-        }
+        text_has_link(room, single.content_type(), text)
     })
+}
+
+/// The same of a text that travels alone.
+#[must_use]
+pub fn text_has_link(room: &RoomState, media_type: &str, text: &str) -> bool {
+    let kind = media::essence(media_type);
+    if kind.eq_ignore_ascii_case("text/markdown") {
+        link::targets(text).any(|target| room.participants().find(target).is_none())
+    } else {
+        kind.eq_ignore_ascii_case("text/html") && text.to_ascii_lowercase().contains("href")
+    }
 }

@@ -67,6 +67,8 @@ pub mod query;
 mod refusal;
 mod request;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+mod tables;
 mod user;
 
 pub use consent::{Consent, Contact, Decision, Stance, Verdict};

@@ -80,6 +80,11 @@ impl Wire for RatchetTreeOption {
 pub struct RatchetTree(Octets);
 
 impl RatchetTree {
+    /// The tree as this server's own engine has written it: to read it again would prove nothing.
+    pub(crate) fn of_engine(octets: &[u8]) -> Self {
+        Self(octets.into())
+    }
+
     /// The tree, as it was received.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

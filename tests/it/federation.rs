@@ -17,25 +17,20 @@ mod outbox;
 mod people;
 #[path = "../../examples/federation/server.rs"]
 mod server;
-#[path = "../../examples/shared/mod.rs"]
-mod shared;
 #[path = "../../examples/federation/shelf.rs"]
 mod shelf;
 #[path = "../../examples/federation/story.rs"]
 mod story;
 
-use shared::{
-    crash::Schedule,
-    stage::{Story as _, play},
-};
 use story::Story;
+
+use crate::{shared, stories};
 
 /// P-012, P-060, P-160 … P-177, P-180 … P-187, P-200 … P-215, P-220 … P-226, P-230 … P-235, P-241 … P-247, P-280, P-281,
 /// S-04: the scenes keep their promises.
 #[test]
 fn the_day_keeps_its_promises() {
-    let (story, saves, kept) = play::<Story>(|_| Schedule::Never);
-    assert_eq!(kept, Ok(()), "{}", story.world.trace.text());
+    let saves = stories::keeps_its_promises::<Story>();
     assert!(saves.iter().skip(1).all(|saves| *saves > 0), "scenes save something: {saves:?}");
     assert_eq!(saves[0], 0, "a search changes nothing (P-220)");
 }
@@ -44,27 +39,12 @@ fn the_day_keeps_its_promises() {
 /// it does all the same.
 #[test]
 fn crashes_change_nothing() {
-    let (plain, _, kept) = play::<Story>(|_| Schedule::Never);
-    assert_eq!(kept, Ok(()), "{}", plain.world.trace.text());
     // With seed 7 a provider forgets the room before the hub has heard that it has its last notification.
-    for seed in 4..10 {
-        let (story, saves, kept) = play::<Story>(|_| Schedule::Often(seed));
-        assert_eq!(kept, Ok(()), "seed {seed}: {}", story.world.trace.text());
-        assert_eq!(story.summary(), plain.summary(), "seed {seed}");
-        let (saves, crashed) = (saves.iter().sum::<usize>(), story.world.plan.borrow().crashed);
-        assert!(crashed * 3 > saves, "seed {seed}: {crashed} crashes at {saves} saves");
-    }
+    stories::crashes_change_nothing::<Story>(4..10);
 }
 
 /// The diagram in the example's README is this day.
 #[test]
 fn the_readme_shows_this_day() {
-    let (story, _, kept) = play::<Story>(|_| Schedule::Never);
-    assert_eq!(kept, Ok(()));
-    let readme = include_str!("../../examples/federation/README.md");
-    let diagram = story.world.trace.mermaid(&story.parties());
-    assert!(
-        readme.contains(&diagram),
-        "run the example with --mermaid and put this into its README:\n{diagram}"
-    );
+    stories::is_drawn_in::<Story>(include_str!("../../examples/federation/README.md"));
 }

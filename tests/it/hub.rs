@@ -413,6 +413,36 @@ fn q_46_a_departure_goes_on_after_an_external_commit() {
     assert!(world.hub.room.committed().participants().find(user("bob@b.example")).is_none());
 }
 
+/// a client that is to go, and comes back from outside at another leaf, is to go from there. The removal had
+/// lapsed if its old leaf was free in the new epoch, and stayed if the client got the same one again.
+#[test]
+fn q_46_a_removal_follows_a_client_that_comes_back_to_its_leaf() {
+    for moves in [false, true] {
+        let mut world = World::clubhouse();
+        if moves {
+            let body = world.client("bob@b.example").leave();
+            world.proposed("bob@b.example", &body);
+        }
+        let mut again = Client::new("cathy@c.example/phone");
+        again.signer = world.client("cathy@c.example").signer_copy();
+        let key = again.signer.to_public_vec();
+        let leaf = world.hub.room.leaf_of(&key).unwrap();
+        world.hub.propose(&[openmimi::hub::Proposal::RemoveClient(leaf)]).unwrap();
+        let given = world.hub.group_info(&again).unwrap();
+        let bundle = again.enter(&given, None);
+        world.tick();
+        world.hub.update(&server("c.example"), &bundle.body()).unwrap();
+        assert_eq!(world.hub.room.leaf_of(&key) != Some(leaf), moves);
+        // Beside it waits that Bob leaves the list.
+        assert_eq!(world.hub.room.pending(), 1 + usize::from(moves));
+        world.deliver();
+        let bundle = world.client("alice").commit(Vec::new());
+        world.tick();
+        world.hub.update(&world.clients[0].peer(), &bundle.body()).unwrap();
+        assert_eq!(world.hub.room.leaf_of(&key), None);
+    }
+}
+
 /// answers are kept by peer and body, up to a count and an age.
 #[test]
 fn q_115_the_first_answer_again_to_the_same_peer_only() {

@@ -1,7 +1,6 @@
 //! The integration tests, one binary: two cores link it once.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::duplicate_mod, reason = "each example brings the modules that they share")]
 
 mod clubhouse;
 mod conformance;
@@ -17,9 +16,14 @@ mod forged_leaves;
 mod http;
 mod hub;
 mod hub_abuse;
+mod hub_audience;
 mod hub_duties;
+mod hub_ending;
+mod hub_growth;
 mod hub_limits;
 mod hub_refusals;
+mod hub_threats;
+mod hub_trees;
 mod identifier_query;
 mod kit;
 mod policy;
@@ -30,4 +34,9 @@ mod provider;
 mod rules_components;
 mod rules_content;
 mod rules_hub;
+#[path = "../../examples/shared/mod.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the modules of an example are its own")]
+#[allow(clippy::disallowed_methods, reason = "an example has a clock")]
+mod shared;
+mod stories;
 mod world;

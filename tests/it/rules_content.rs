@@ -173,3 +173,32 @@ fn x_005_a_list_of_what_was_seen_is_bounded() {
     assert!(more.as_message().extensions().last_seen().is_err());
     assert!(matches!(more.as_message().body().body(), Body::Single(_)));
 }
+
+/// no verdict depends on a feature of the crate. What a feature brings are modules, whole; `cargo test` itself
+/// cannot show it, for the tests need the features.
+#[test]
+fn r_196_features_bring_modules_and_change_nothing_else() {
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut lines = text.lines();
+            while let Some(line) = lines.next() {
+                if line.contains("feature = ") && !line.trim_start().starts_with("//") {
+                    let next = lines.next().unwrap_or_default();
+                    let gate = line.starts_with("#[cfg(") && line.ends_with(")]");
+                    let brings = next.starts_with("pub mod ") || next.starts_with("pub use ");
+                    assert!(gate && brings, "{}: {line} {next}", path.display());
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert!(found > 3, "there are features");
+}

@@ -4,7 +4,10 @@ use super::{threats::take, *};
 use crate::{
     content::status::{Report, ReportEntry, Status},
     franking::{Suspicion, Verdict},
-    policy::components::{AppMessagePolicy, MediaType, MediaTypeList, OperationalParameters},
+    policy::{
+        Capability, Role, Roles,
+        components::{AppMessagePolicy, MediaType, MediaTypeList, OperationalParameters},
+    },
     wire::{AbuseReport, ApplicationFraming},
 };
 
@@ -238,7 +241,8 @@ fn e085_media_types_are_named_where_the_room_asks() {
     };
     assert_eq!((sender, found), (&user("alice"), &report));
     for (data, reason) in [
-        (framed(Some("text/plain"), b"hello"), Discard::MediaType),
+        (framed(Some("image/png"), b"pixels"), Discard::MediaType("image/png".into())),
+        (framed(Some("text/plain"), b"\xFF"), Discard::Malformed),
         (framed(Some("application/mimi-message-status"), b"no report"), Discard::Malformed),
         (framed(None, b"no content"), Discard::Malformed),
         (b"no frame".to_vec(), Discard::Malformed),
@@ -249,6 +253,105 @@ fn e085_media_types_are_named_where_the_room_asks() {
             panic!("{events:?}")
         };
         assert_eq!(*found, reason);
+    }
+}
+
+fn with_roles(policy: &mut crate::room::Components, change: impl FnMut(&mut Role)) {
+    let mut roles: Vec<Role> = Preset::Cooperative.roles().iter().cloned().collect();
+    roles.iter_mut().for_each(change);
+    policy.insert(ComponentId::ROLES_LIST, Roles::new(roles).unwrap().encode());
+}
+
+/// A room where ordinary users send no links, asks for media types, and the first of them is plain text.
+fn without_links(first: &str) -> (Hub, Client, Client, Client) {
+    let types = [first, "application/mimi-content"];
+    let list = MediaTypeList(types.iter().map(|it| it.parse().unwrap()).collect());
+    let more = [(ComponentId::CONTENT_MEDIA_TYPES, list.encode())];
+    let ordinary = Preset::Cooperative.ordinary();
+    let mut policy = policy(Preset::Cooperative, &more);
+    with_roles(&mut policy, |role| {
+        if role.index == ordinary {
+            role.capabilities.retain(|it| *it != Capability::SEND_LINK);
+        }
+    });
+    three_in(Hub::with(policy), ordinary, Crash::Always)
+}
+
+#[test]
+fn c_080_a_text_that_comes_alone_is_shown_if_the_policy_lets_it() {
+    let (_, mut alice, mut bob, mut carol) = without_links("text/plain;charset=utf-8");
+    let framed = |name: Option<&str>, content: &str| {
+        let media_type = name.map(|name| name.parse::<MediaType>().unwrap());
+        ApplicationFraming { media_type, content: content.into() }.encode()
+    };
+    let markdown = "text/markdown;variant=GFM-MIMI";
+    let link = "see [this](https://evil.example)";
+    for (name, text, shown) in [
+        (Some("text/plain;charset=utf-8"), "h\u{e9}llo", Some("text/plain;charset=utf-8")),
+        // E-086: what has no name is of the first type that the room requires.
+        (None, "hello", Some("text/plain;charset=utf-8")),
+        (Some(markdown), "**hello**", Some(markdown)),
+        // R-196, with the feature `markdown` or without. Plain text has no links.
+        (Some(markdown), link, None),
+        (None, link, Some("text/plain;charset=utf-8")),
+    ] {
+        let message = super::threats::hostile_message(&mut carol, None, &framed(name, text));
+        take(&mut bob, &message).unwrap();
+        let expected = match shown {
+            Some(media_type) => Event::Text {
+                sender: user("carol"),
+                media_type: media_type.into(),
+                text: text.into(),
+                timestamp: message.timestamp,
+            },
+            None => Event::Discarded {
+                sender: Some(user("carol")),
+                timestamp: message.timestamp,
+                reason: Discard::Forbidden,
+            },
+        };
+        assert_eq!(bob.events(), [expected], "{name:?} {text}");
+    }
+    // Alice's role has the capability.
+    let message = super::threats::hostile_message(&mut alice, None, &framed(Some(markdown), link));
+    take(&mut bob, &message).unwrap();
+    assert!(matches!(bob.events().as_slice(), [Event::Text { .. }]));
+}
+
+/// a link in MIMI content, which our own client does not send and no client shows.
+#[test]
+fn r_196_a_link_is_judged_whatever_the_features() {
+    let (_, _, mut bob, mut carol) = without_links("application/mimi-content");
+    let name = user("carol");
+    let room = room_uri();
+    let mut contents = Vec::new();
+    for (text, says) in [
+        ("[here](https://evil.example)", false),
+        ("<https://evil.example>", false),
+        ("[Bob](mimi://bob.example/u/bob), see a.example", true),
+    ] {
+        let part =
+            crate::content::DraftPart::single(crate::content::media::MARKDOWN, text.as_bytes());
+        let draft = crate::content::Draft::new(name.as_str(), room.as_str(), part);
+        let content = draft.build(Salt::random(&carol.crypto).unwrap()).unwrap().into_bytes();
+        let media_type = Some("application/mimi-content".parse().unwrap());
+        let data = ApplicationFraming { media_type, content: content.clone() }.encode();
+        let tag =
+            franking::tag(&crate::content::Message::decode(&content).unwrap().salt().0, &data);
+        let message = super::threats::hostile_message(&mut carol, Some(tag.0), &data);
+        take(&mut bob, &message).unwrap();
+        let events = bob.events();
+        match events.as_slice() {
+            [Event::Message(_)] => assert!(says, "{text}"),
+            [Event::Discarded { reason: Discard::Forbidden, .. }] => assert!(!says, "{text}"),
+            other => panic!("{other:?}"),
+        }
+        contents.push((content, says));
+    }
+    for (content, says) in contents {
+        let token = carol.token();
+        let sent = carol.act(|room, env| room.send(env, token, &content));
+        assert_eq!(sent.is_ok(), says);
     }
 }
 
@@ -294,6 +397,89 @@ fn q111_the_policy_says_for_how_long_messages_are_read() {
         assert_eq!(taken, expected, "tolerance {tolerance}");
         assert_eq!(alice.texts().len(), read, "their stamps too");
     }
+}
+
+/// a message of an epoch that is over is judged by the room of that epoch, not by the present one.
+#[test]
+fn q111_messages_of_past_epochs_are_judged_by_the_room_of_then() {
+    use crate::policy::components::{MessageExpiration, Optionality};
+    let expiring = |expiring_messages| MessageExpiration {
+        expiring_messages,
+        min_expiration_duration: 60,
+        max_expiration_duration: 3600,
+        default_expiration_duration: Some(600),
+    };
+    let id = ComponentId::MESSAGE_EXPIRATION_POLICY;
+    let tolerant = AppMessagePolicy { epoch_tolerance: 4, ..AppMessagePolicy::default() };
+    let more = [
+        (id, expiring(Optionality::Required).encode()),
+        (ComponentId::MLS_OPERATIONAL_POLICY, operational(tolerant)),
+    ];
+    let (ordinary, silent) = (Preset::Cooperative.ordinary(), RoleIndex(3));
+    let mut policy = policy(Preset::Cooperative, &more);
+    with_roles(&mut policy, |role| match role.index {
+        RoleIndex(3) => {
+            role.participants = crate::policy::Bounds::NONE;
+            role.active = crate::policy::Bounds::NONE;
+            role.capabilities.retain(|it| *it != Capability::SEND_MESSAGE);
+        }
+        RoleIndex(4) => role.capabilities.push(Capability::CHANGE_OTHER_POLICY_ATTRIBUTE),
+        _ => {}
+    });
+    let (mut hub, mut alice, mut bob, mut carol) =
+        three_in(Hub::with(policy), ordinary, Crash::Always);
+    let saying = |carol: &mut Client, expires| {
+        let (name, room) = (user("carol"), room_uri());
+        let mut draft = Compose::new(name.as_str(), room.as_str()).text("x");
+        draft.expires = expires;
+        let content = draft.build(Salt::random(&carol.crypto).unwrap()).unwrap().into_bytes();
+        let salt = crate::content::Message::decode(&content).unwrap().salt();
+        let tag = franking::tag(&salt.0, &content).0;
+        super::threats::hostile_message(carol, Some(tag), &content)
+    };
+    let brief = Some(crate::content::Expiration::Relative(600));
+    // Epoch by epoch: expiry is required, then forbidden, then Carol may not speak; then she is back.
+    let mut late = Vec::new();
+    for change in 0..4 {
+        for expires in [brief, None] {
+            late.push(saying(&mut carol, expires));
+        }
+        let token = alice.token();
+        let carols = participant("carol");
+        match change {
+            0 => {
+                let octets = expiring(Optionality::Forbidden).encode();
+                alice.act(|room, env| room.set_component(env, token, id, Some(octets.clone())))
+            }
+            1 => alice.act(|room, env| room.set_role(env, token, &carols, silent)),
+            2 => alice.act(|room, env| room.set_role(env, token, &carols, ordinary)),
+            _ => alice.act(|room, env| room.update_self(env, token)),
+        }
+        .unwrap();
+        alice.send_all(&mut hub);
+        for client in [&mut alice, &mut bob, &mut carol] {
+            client.catch_up(&hub);
+            client.events();
+        }
+    }
+    let heard = |message: &FanoutMessage, bob: &mut Client| {
+        take(bob, message).unwrap();
+        match bob.events().as_slice() {
+            [Event::Message(message)] => {
+                assert!(message.judged, "whole");
+                "heard"
+            }
+            [Event::Discarded { reason: Discard::Forbidden, .. }] => "forbidden",
+            [Event::Discarded { reason: Discard::NotAllowed, .. }] => "may not speak",
+            other => panic!("{other:?}"),
+        }
+    };
+    let found: Vec<_> = late.iter().map(|message| heard(message, &mut bob)).collect();
+    let mute = "may not speak";
+    assert_eq!(
+        found,
+        ["heard", "forbidden", "forbidden", "heard", mute, mute, "forbidden", "heard"]
+    );
 }
 
 #[test]

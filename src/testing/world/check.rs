@@ -1,15 +1,31 @@
 //! The invariants, held against what a step has touched.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::{World, WorldCrypto, model::Frozen, report::Invariant};
-use crate::{policy::RoleIndex, room::RoomState};
+use crate::{
+    policy::{RoleIndex, components::JoinLinks},
+    room::{ComponentId, RoomState},
+};
 
 /// What was found wrong.
 type Checked = Result<(), (Invariant, String)>;
 
 fn wrong(invariant: Invariant, found: String) -> Checked {
     Err((invariant, found))
+}
+
+/// (i): no table holds more than it may.
+fn within(whose: &str, tables: &[(&'static str, usize, usize)]) -> Checked {
+    match tables.iter().find(|(_, held, limit)| held > limit) {
+        Some((name, held, limit)) => {
+            wrong(Invariant::Bounded, format!("{whose}: {held} {name}, and at most {limit}"))
+        }
+        None => Ok(()),
+    }
 }
 
 impl<C: WorldCrypto> World<C> {
@@ -25,6 +41,18 @@ impl<C: WorldCrypto> World<C> {
             self.break_if(checked.err());
             self.tally.checks += 3;
         }
+        for (provider, room) in std::mem::take(&mut self.touched_followers) {
+            let Some(follower) = self.providers[provider].follower(room) else { continue };
+            let checked = within(&format!("follower {provider}, room {room}"), &follower.tables());
+            self.break_if(checked.err());
+            self.tally.checks += 1;
+        }
+        for user in self.touched_users.clone() {
+            let Some(machine) = self.user(user) else { continue };
+            let checked = within(&format!("user {user}"), &machine.tables());
+            self.break_if(checked.err());
+        }
+        self.check_consents();
     }
 
     /// The participants of a room, as the model writes them.
@@ -41,11 +69,10 @@ impl<C: WorldCrypto> World<C> {
         let site = &self.sites[room];
         let provider = site.hub;
         let owner = self.owners();
-        let limits = self.providers[provider].limits.clone();
         let Some(hub) = self.providers[provider].hub(room) else {
             return wrong(Invariant::Durable, format!("room {room} is gone from its hub"));
         };
-        let (epoch, pending) = (hub.epoch(), hub.pending());
+        let (epoch, pending, tables) = (hub.epoch(), hub.pending(), hub.tables());
         let (committed, effective) = (hub.committed().clone(), hub.effective().clone());
         let mut members: BTreeMap<String, usize> = BTreeMap::new();
         for (_, user) in hub.members() {
@@ -62,6 +89,7 @@ impl<C: WorldCrypto> World<C> {
             let found = format!("room {room}: hub lists {listed:?}, model {:?}", model.now.listed);
             return wrong(Invariant::Agreement, found);
         }
+        self.check_policy(&committed, &model.now, &format!("room {room}"))?;
         let mut expected: BTreeMap<String, usize> = BTreeMap::new();
         for device in &model.now.members {
             let user = owner.get(*device).copied().unwrap_or_default();
@@ -91,8 +119,28 @@ impl<C: WorldCrypto> World<C> {
                 format!("room {room}: {pending} wait at the hub, {:?} by the model", model.waiting);
             return wrong(Invariant::NothingLost, found);
         }
-        if pending > limits.pending_proposals {
-            return wrong(Invariant::Bounded, format!("room {room}: {pending} proposals wait"));
+        within(&format!("room {room}"), &tables)
+    }
+
+    /// The components that have been changed hold what they were changed to, and the links are those that came and did not
+    /// go.
+    fn check_policy(&self, state: &RoomState, frozen: &Frozen, whose: &str) -> Checked {
+        if frozen.policies.is_empty() && frozen.links.is_empty() {
+            return Ok(());
+        }
+        let components = state.components();
+        for (id, number) in &frozen.policies {
+            if components.get(ComponentId(*id)) != self.policy_numbered(*number).map(Vec::as_slice)
+            {
+                let found = format!("{whose}: component {id:#06x} is not number {number}");
+                return wrong(Invariant::Agreement, found);
+            }
+        }
+        let links = state.policy().map_or(Vec::new(), |JoinLinks(links)| links);
+        let links: BTreeSet<&[u8]> = links.iter().map(|link| JoinLinks::code_of(link)).collect();
+        let codes = frozen.links.iter().filter_map(|code| self.codes.get(*code));
+        if links != codes.map(|code| code.octets.as_slice()).collect() {
+            return wrong(Invariant::Agreement, format!("{whose}: it has other links"));
         }
         Ok(())
     }
@@ -103,12 +151,13 @@ impl<C: WorldCrypto> World<C> {
         let (member, forked) = (machine.is_member(), machine.is_forked());
         let committed = machine.committed().clone();
         let (events, outbox) = (machine.events().count(), machine.outbox().count());
+        let tables = machine.tables();
         if forked || !member {
             return Ok(());
         }
         let Some(model) = self.model.get(&room) else { return Ok(()) };
         let at = usize::try_from(epoch).unwrap_or(usize::MAX);
-        let Some(Frozen { listed, name, .. }) = model.epochs.get(at) else {
+        let Some(frozen @ Frozen { listed, name, .. }) = model.epochs.get(at) else {
             let found =
                 format!("device {device} is in epoch {epoch} of room {room}, which is not there");
             return wrong(Invariant::Agreement, found);
@@ -120,6 +169,8 @@ impl<C: WorldCrypto> World<C> {
             );
             return wrong(Invariant::Agreement, found);
         }
+        let whose = format!("device {device}, room {room}, epoch {epoch}");
+        self.check_policy(&committed, frozen, &whose)?;
         let called = committed.metadata().name.as_str();
         if *name != 0 && called != format!("name {name}") {
             let found = format!(
@@ -140,7 +191,7 @@ impl<C: WorldCrypto> World<C> {
             let found = format!("device {device}, room {room}: {events} events, {outbox} to send");
             return wrong(Invariant::Bounded, found);
         }
-        Ok(())
+        within(&whose, &tables)
     }
 
     /// At the end, all is everywhere.
@@ -189,7 +240,8 @@ impl<C: WorldCrypto> World<C> {
                 return wrong(Invariant::Convergence, found);
             }
         }
-        if !model.waiting.is_empty() && able && !model.ended {
+        // What nobody can commit lapses with commits that somebody wants to make, and not by itself.
+        if model.waiting.len() > model.voids() && able && !model.ended {
             let found = format!("room {room}: {:?} waits, and nobody commits it", model.waiting);
             return wrong(Invariant::NothingLost, found);
         }

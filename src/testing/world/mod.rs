@@ -44,23 +44,37 @@
 //! against the machines that the step has touched; each [`Invariant`] says what for. What did not hold is a
 //! [`Violation`], a value. At the end the faults stop, and everything has to arrive within a bounded number of rounds.
 
-mod act;
+mod at_hub;
 mod attack;
 mod check;
 mod choices;
+mod choose;
+mod codes;
+mod follow;
+
+mod letters;
 mod luck;
+mod members;
 mod model;
 mod network;
 mod node;
+mod people;
 mod phone;
+mod play;
+mod policies;
 mod pump;
+mod receive;
 mod report;
+mod rooms;
 mod server;
+mod show;
 mod shrink;
 mod slot;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod users;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,17 +91,15 @@ use self::{
     luck::Luck,
     model::{Deed, Text},
     network::Network,
-    node::{DEVICE, Key, Person, Phone, Provider, SUITE, Site, user_id},
-    slot::Slot,
+    node::{Key, Person, Phone, Provider, Site},
 };
 use super::MemoryStore;
 use crate::{
-    client::{self, Token},
+    client::Token,
     content::MessageId,
-    env::{Crypto, Env, Limits, Timestamp},
+    env::{Crypto, Limits, Timestamp},
     hub,
-    provider::{self, Stance},
-    uri::{ClientUri, Domain, UserUri},
+    uri::Domain,
 };
 
 /// The first day of 2100.
@@ -173,6 +185,15 @@ pub struct World<C> {
     /// The events that followers had for their clients: provider, room and octets, with the event's number.
     told: BTreeMap<(usize, usize, Vec<u8>), u64>,
     texts: BTreeMap<MessageId, Text>,
+    /// All joining codes and links there have been.
+    codes: Vec<codes::Code>,
+    /// The contents that components of policies were given; none takes one away.
+    policies: Vec<Option<Vec<u8>>>,
+    consents: letters::Consents,
+    /// Whether somebody has said yes, as somebody was told last: requester, target and room.
+    heard: BTreeMap<(usize, usize, Option<usize>), bool>,
+    /// Proposals that nobody can accept, and what else clients are right to turn down.
+    poison: BTreeSet<Vec<u8>>,
     said: u32,
     names: u32,
     /// Devices that have lost keys at least once.
@@ -182,6 +203,8 @@ pub struct World<C> {
     /// Rooms and devices' rooms that the step has touched.
     touched: BTreeSet<usize>,
     touched_devices: BTreeSet<(usize, usize)>,
+    touched_users: BTreeSet<usize>,
+    touched_followers: BTreeSet<(usize, usize)>,
     tally: Tally,
     exchanges: Vec<Exchange>,
     violation: Option<Violation>,
@@ -214,12 +237,19 @@ impl<C: WorldCrypto> World<C> {
             stale: BTreeSet::new(),
             told: BTreeMap::new(),
             texts: BTreeMap::new(),
+            codes: Vec::new(),
+            policies: Vec::new(),
+            consents: letters::Consents::default(),
+            heard: BTreeMap::new(),
+            poison: BTreeSet::new(),
             said: 0,
             names: 0,
             wiped: BTreeSet::new(),
             clocks_jumped: false,
             touched: BTreeSet::new(),
             touched_devices: BTreeSet::new(),
+            touched_users: BTreeSet::new(),
+            touched_followers: BTreeSet::new(),
             tally: Tally::default(),
             exchanges: Vec::new(),
             violation: None,
@@ -228,7 +258,7 @@ impl<C: WorldCrypto> World<C> {
             world.provider(number);
         }
         for number in 0..world.config.providers.max(1) * world.config.users.max(1) {
-            world.user(number);
+            world.new_user(number);
             world.new_device(number);
         }
         world.create(0, u8::try_from(seed % 6).unwrap_or(0));
@@ -266,135 +296,19 @@ impl<C: WorldCrypto> World<C> {
             claims_by_requester: 4_096,
             claims_by_peer: 4_096,
             key_packages: 40,
+            messages: 48,
+            franks: 16,
+            evidence: 8,
+            past_epochs: 3,
+            joiners: 24,
+            replays: 48,
+            reports_waiting: 6,
+            reports: 12,
+            codes: 8,
+            consents: 40,
+            consents_told: 8,
             ..Limits::default()
         }
-    }
-
-    fn user(&mut self, number: usize) {
-        let home = number % self.providers.len();
-        let provider = &mut self.providers[home];
-        let uri = UserUri::new(&provider.domain, format!("u{number}")).expect("a plain name");
-        let founding = provider::User::found(
-            provider.limits.clone(),
-            slot::policy(),
-            uri.clone(),
-            Stance::Open,
-        );
-        provider
-            .store
-            .save(user_id(number).as_bytes(), founding.changes())
-            .expect("nothing goes wrong");
-        provider.users.insert(number, Slot::new(founding.apply().0));
-        self.people.push(Person { uri, home });
-    }
-
-    /// A user gets a further device.
-    fn new_device(&mut self, user: usize) -> bool {
-        if self.phones.len() >= self.config.devices.max(self.people.len()) {
-            return false;
-        }
-        let number = self.phones.len();
-        let person = &self.people[user];
-        let name = format!("{}/d{number}", person.uri.name());
-        let client = ClientUri::new(&person.uri.domain(), name).expect("a plain name");
-        let (signature_key, key) = Key::new(&self.crypto);
-        let signer = key.clone();
-        let keys = client::Keys::new(signature_key.clone(), key);
-        self.phones.push(Phone {
-            user,
-            client,
-            keys,
-            signature_key,
-            signer,
-            limits: Self::limits(),
-            store: MemoryStore::new(),
-            device: Slot::default(),
-            rooms: BTreeMap::new(),
-            apps: BTreeMap::new(),
-            on: true,
-            tokens: 0,
-            skew: 0,
-        });
-        self.found_device(number);
-        let luck = std::mem::replace(&mut self.luck, Luck::GOOD);
-        self.publish(number, 4);
-        self.luck = luck;
-        true
-    }
-
-    fn found_device(&mut self, number: usize) {
-        let phone = &mut self.phones[number];
-        let founding = client::Device::new(
-            self.people[phone.user].uri.clone(),
-            phone.client.clone(),
-            phone.signature_key.clone(),
-            &phone.limits,
-        );
-        phone.store.save(DEVICE.as_bytes(), founding.changes()).expect("nothing goes wrong");
-        phone.device = Slot::new(founding.apply().0);
-    }
-
-    /// A device makes KeyPackages and gives them to its provider.
-    fn publish(&mut self, device: usize, count: usize) -> bool {
-        let token = self.phones[device].token();
-        let made = self.at_device(device, |machine, env| {
-            machine.make_key_packages(env, token, count, SUITE, act::VALID)
-        });
-        if made.is_err() {
-            return false;
-        }
-        let crypto = self.crypto.clone();
-        let Some(machine) = self.phones[device].device() else { return false };
-        let made = machine.to_publish();
-        let references: Vec<_> = made.iter().filter_map(|it| it.reference(&*crypto).ok()).collect();
-        let octets: Vec<Vec<u8>> = made.iter().map(|it| it.as_bytes().to_vec()).collect();
-        let (peer, user) = (self.peer_of(device), self.phones[device].user);
-        let taken = self.at_user(user, |user, env| user.publish(env, &peer, &octets));
-        if !matches!(taken, Some(Ok(_))) {
-            return false;
-        }
-        let _: Result<_, slot::Halt<()>> =
-            self.at_device(device, |machine, _| Ok(machine.published(&references)));
-        true
-    }
-
-    /// A device loses all it has saved but its signing key. It tells its provider, who forgets its KeyPackages.
-    fn wipe(&mut self, device: usize) -> bool {
-        let rooms: Vec<usize> = self.model.keys().copied().collect();
-        for room in rooms {
-            let read = self.read_by(device, room);
-            if let Some(model) = self.model.get_mut(&room) {
-                model.deafen(device, &read);
-            }
-        }
-        self.wiped.insert(device);
-        for ((by, token), deed) in &self.deeds {
-            if let Deed::Commit(model::Wish::Add(_, _, devices)) = deed
-                && devices.contains(&device)
-                && !self.done.contains(&(*by, *token))
-            {
-                self.stale.insert((*by, *token, device));
-            }
-        }
-        let phone = &mut self.phones[device];
-        phone.store = MemoryStore::new();
-        phone.rooms.clear();
-        for app in phone.apps.values_mut() {
-            app.taken.clear();
-            app.own = None;
-        }
-        self.found_device(device);
-        let (user, client) = (self.phones[device].user, self.phones[device].client.clone());
-        let luck = std::mem::replace(&mut self.luck, Luck::GOOD);
-        self.at_user(user, |user, _| Ok::<_, ()>(user.retire(&client)));
-        let home = self.people[user].home;
-        let followed: Vec<usize> = self.providers[home].followers.keys().copied().collect();
-        for room in followed {
-            self.at_follower(home, room, |follower, _| Ok::<_, ()>(follower.left(&client)));
-        }
-        self.publish(device, 4);
-        self.luck = luck;
-        true
     }
 
     fn owners(&self) -> Vec<usize> {
@@ -406,220 +320,5 @@ impl<C: WorldCrypto> World<C> {
         if let (None, Some((invariant, found))) = (&self.violation, broken) {
             self.violation = Some(Violation { invariant, seed: self.seed, step: self.step, found });
         }
-    }
-
-    /// Plays some steps, then lets the faults stop and everything arrive. Stops at the first violation.
-    #[must_use]
-    pub fn play(mut self, steps: &[Step]) -> Report {
-        for (number, step) in steps.iter().enumerate() {
-            self.step = number;
-            self.luck = Luck::new(step.luck, self.config.faults);
-            let done = self.happen(step.transition);
-            let counts = self.tally.transitions.entry(step.transition.name()).or_default();
-            counts.0 += 1;
-            counts.1 += u64::from(done);
-            self.pump();
-            self.check();
-            if self.violation.is_some() {
-                return self.report(number + 1);
-            }
-        }
-        self.step = steps.len();
-        self.converge();
-        self.report(steps.len())
-    }
-
-    fn report(self, steps: usize) -> Report {
-        Report {
-            seed: self.seed,
-            steps,
-            ending: self.ending(),
-            tally: self.tally,
-            exchanges: self.exchanges,
-            violation: self.violation,
-        }
-    }
-
-    /// Something happens. Says whether it could.
-    fn happen(&mut self, transition: Transition) -> bool {
-        let member = |world: &Self, by, room| {
-            let room = world.some_room(room)?;
-            Some((world.some_member(by, room)?, room))
-        };
-        match transition {
-            Transition::Create { device, preset } => {
-                self.some_device(device).is_some_and(|device| self.create(device, preset))
-            }
-            Transition::Add { by, user, room } => {
-                match (member(self, by, room), self.some_candidate(user, room)) {
-                    (Some((by, room)), Some(user)) => self.add(by, user, room),
-                    _ => false,
-                }
-            }
-            Transition::Remove { by, user, room } => {
-                match (member(self, by, room), self.some_participant(user, room)) {
-                    (Some((by, room)), Some(user)) => self.remove(by, user, room),
-                    _ => false,
-                }
-            }
-            Transition::SetRole { by, user, room, role } => {
-                match (member(self, by, room), self.some_participant(user, room)) {
-                    (Some((by, room)), Some(user)) => self.set_role(by, user, room, role),
-                    _ => false,
-                }
-            }
-            Transition::Rename { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.rename(by, room))
-            }
-            Transition::Refresh { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.refresh(by, room))
-            }
-            Transition::Commit { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.commit(by, room))
-            }
-            Transition::Propose { by, user, room, what } => {
-                match (member(self, by, room), self.some_participant(user, room)) {
-                    (Some((by, room)), Some(user)) => self.propose(by, user, room, what),
-                    _ => false,
-                }
-            }
-            Transition::RemoveClient { by, device, room } => {
-                match (member(self, by, room), self.some_device(device)) {
-                    (Some((by, room)), Some(device)) => self.remove_client(by, device, room),
-                    _ => false,
-                }
-            }
-            Transition::Leave { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.leave(by, room))
-            }
-            Transition::Join { device, room } => {
-                match (self.some_joiner(device, room), self.some_room(room)) {
-                    (Some(device), Some(room)) => self.join(device, room),
-                    _ => false,
-                }
-            }
-            Transition::Send { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.say(by, room))
-            }
-            Transition::React { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.react(by, room))
-            }
-            Transition::Edit { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.edit(by, room))
-            }
-            Transition::HubProposes { room, user, what } => {
-                match (self.some_room(room), self.some_participant(user, room)) {
-                    (Some(room), Some(user)) => self.hub_proposes(room, user, what),
-                    _ => false,
-                }
-            }
-            Transition::Report { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.report_abuse(by, room))
-            }
-            Transition::Destroy { by, room } => {
-                member(self, by, room).is_some_and(|(by, room)| self.destroy(by, room))
-            }
-            Transition::NewDevice { user } => {
-                self.some_user(user).is_some_and(|user| self.new_device(user))
-            }
-            Transition::Wipe { device } => {
-                self.some_device(device).is_some_and(|device| self.wipe(device))
-            }
-            Transition::Publish { device, count } => self
-                .some_device(device)
-                .is_some_and(|device| self.publish(device, usize::from(count % 4) + 1)),
-            Transition::Exhaust { user } => {
-                self.some_user(user).is_some_and(|user| self.exhaust(user))
-            }
-            Transition::Consent { user, requester, given } => {
-                match (self.some_user(user), self.some_user(requester)) {
-                    (Some(user), Some(requester)) => self.consent(user, requester, given),
-                    _ => false,
-                }
-            }
-            Transition::Power { device, on } => self
-                .some_device(device)
-                .is_some_and(|device| std::mem::replace(&mut self.phones[device].on, on) != on),
-            Transition::Crash { node } => self.crash(node),
-            Transition::Evict { provider } => {
-                let provider = usize::from(provider) % self.providers.len();
-                self.providers[provider].evict();
-                true
-            }
-            Transition::Twin { provider } => {
-                let provider = usize::from(provider) % self.providers.len();
-                self.providers[provider].wake_twin();
-                true
-            }
-            Transition::Partition { one, other } => {
-                let count = self.providers.len();
-                let (one, other) = (usize::from(one) % count, usize::from(other) % count);
-                one != other && self.network.cut.insert((one.min(other), one.max(other)))
-            }
-            Transition::Heal => !std::mem::take(&mut self.network.cut).is_empty(),
-            Transition::Skew { node, seconds } => self.skew(node, seconds),
-            Transition::Wait { seconds } => {
-                self.now = self.now.plus(u64::from(seconds) * 1_000);
-                true
-            }
-            Transition::Settle => {
-                self.settle(12);
-                true
-            }
-            Transition::Attack { attack, room, by } => {
-                self.config.adversaries
-                    && member(self, by, room)
-                        .is_some_and(|(by, room)| self.attack(attack, by, room))
-            }
-        }
-    }
-
-    fn crash(&mut self, node: u8) -> bool {
-        let node = usize::from(node) % (self.providers.len() + self.phones.len());
-        self.tally.fault("crash");
-        match node.checked_sub(self.providers.len()) {
-            None => self.providers[node].evict(),
-            Some(device) => self.phones[device].evict(),
-        }
-        true
-    }
-
-    fn skew(&mut self, node: u8, seconds: u8) -> bool {
-        let node = usize::from(node) % (self.providers.len() + self.phones.len());
-        let skew = (i64::from(seconds) - 128) * 1_000;
-        self.clocks_jumped = true;
-        match node.checked_sub(self.providers.len()) {
-            None => self.providers[node].skew = skew,
-            Some(device) => self.phones[device].skew = skew,
-        }
-        true
-    }
-
-    /// Somebody of another provider claims KeyPackages, and uses none.
-    fn exhaust(&mut self, target: usize) -> bool {
-        let Some(device) = (0..self.phones.len()).find(|it| self.phones[*it].user != target) else {
-            return false;
-        };
-        let Some(room) = self.phones[device].rooms.keys().next().copied() else { return false };
-        for _ in 0..8 {
-            let uri = self.sites[room].uri.clone();
-            let target_uri = self.people[target].uri.clone();
-            let crypto = self.crypto.clone();
-            let phone = &mut self.phones[device];
-            let now = skewed(self.now, phone.skew);
-            let Some(machine) = phone.device.current(DEVICE, &phone.store, &phone.limits) else {
-                return false;
-            };
-            let env = Env { now, crypto: &*crypto, keys: &phone.keys };
-            let Ok(request) = machine.request_key_material(&env, &target_uri, &uri, SUITE) else {
-                return false;
-            };
-            let body = crate::codec::Wire::encode(&request);
-            let endpoint = network::Endpoint::KeyMaterial(target);
-            let request = network::Request { endpoint, body, origin: network::Origin::Nobody };
-            self.ask(device, &request);
-            self.now = self.now.plus(61_000);
-        }
-        true
     }
 }

@@ -22,6 +22,12 @@ pub(super) enum Endpoint {
     GroupInfo(usize),
     /// Of a room, by number.
     Notify(usize),
+    /// A letter of a user, by number, to whom it asks for consent.
+    RequestConsent(usize),
+    /// A letter of a user, by number, who says what it consents to.
+    UpdateConsent(usize),
+    /// Of a provider.
+    Query,
 }
 
 impl Endpoint {
@@ -32,12 +38,22 @@ impl Endpoint {
             Self::Submit(_) => "submitMessage",
             Self::GroupInfo(_) => "groupInfo",
             Self::Notify(_) => "notify",
+            Self::RequestConsent(_) => "requestConsent",
+            Self::UpdateConsent(_) => "updateConsent",
+            Self::Query => "identifierQuery",
         }
+    }
+
+    const fn is_letter(self) -> bool {
+        matches!(self, Self::RequestConsent(_) | Self::UpdateConsent(_))
     }
 
     pub(super) const fn room(self) -> Option<usize> {
         match self {
-            Self::KeyMaterial(_) => None,
+            Self::KeyMaterial(_)
+            | Self::RequestConsent(_)
+            | Self::UpdateConsent(_)
+            | Self::Query => None,
             Self::Update(room)
             | Self::Submit(room)
             | Self::GroupInfo(room)
@@ -53,6 +69,8 @@ pub(super) enum Origin {
     Device(usize, Token),
     /// The hub itself.
     Hub(Wish),
+    /// A user whose proposal nobody else can accept.
+    Void(usize),
     /// An adversary: nothing of this may be accepted.
     Adversary(&'static str),
     /// Nobody who changes anything.
@@ -183,7 +201,10 @@ impl<C: WorldCrypto> World<C> {
             }
             Endpoint::KeyMaterial(_) => follower::key_material(&limits, &peer, body)
                 .map(|relay| self.provider_at(&relay.to)),
-            Endpoint::Notify(_) => return Some(Reply::status(404)),
+            Endpoint::Notify(_)
+            | Endpoint::RequestConsent(_)
+            | Endpoint::UpdateConsent(_)
+            | Endpoint::Query => return Some(Reply::status(404)),
         };
         let to = match relayed {
             Ok(to) => to,
@@ -212,6 +233,8 @@ impl<C: WorldCrypto> World<C> {
         let way = if self.can_reach(from, to) { self.way() } else { Way::RequestLost };
         let reply = match way {
             Way::RequestLost => None,
+            // No letter is late: see `letters`.
+            Way::Late if request.endpoint.is_letter() => None,
             Way::Late => {
                 let due = self.later();
                 self.network.limbo.push((due, Late::Post(peer.clone(), to, request.clone())));

@@ -57,6 +57,12 @@ impl<C: WorldCrypto> World<C> {
             }
             self.follow_up(provider, room);
         }
+        let users: Vec<usize> = self.providers[provider].users.keys().copied().collect();
+        for user in users {
+            if self.luck.but_one_in(3) {
+                busy |= self.work_letters(user);
+            }
+        }
         busy
     }
 
@@ -251,6 +257,7 @@ impl<C: WorldCrypto> World<C> {
                 .extend(self.phones[device].rooms.keys().map(|room| (device, *room)));
         }
         self.check();
+        self.check_heard();
         self.check_ending();
     }
 }

@@ -169,8 +169,69 @@ pub enum Transition {
         user: u8,
         /// Of whom.
         requester: u8,
-        /// What.
-        given: bool,
+        /// Whether yes or no, with KeyPackages or without, for which room or any.
+        what: u8,
+    },
+    /// A user asks another one for consent, or takes that back.
+    AskConsent {
+        /// Who asks.
+        user: u8,
+        /// Whom.
+        target: u8,
+        /// Whether it asks, and for which room or any.
+        what: u8,
+    },
+    /// A provider asks another one who has a handle or a nickname.
+    Search {
+        /// Which provider asks.
+        from: u8,
+        /// Which one is asked.
+        to: u8,
+        /// For what.
+        what: u8,
+    },
+    /// Somebody who runs a hub makes a joining code.
+    MakeCode {
+        /// For which room.
+        room: u8,
+        /// In which role, how often and until when.
+        terms: u8,
+    },
+    /// Somebody who runs a hub takes a joining code back.
+    RevokeCode {
+        /// For which room.
+        room: u8,
+        /// Which code.
+        code: u8,
+    },
+    /// A member puts a join link into the room, or takes one out.
+    ChangeLinks {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+        /// Which of them.
+        what: u8,
+    },
+    /// A device joins with a joining code, or with that of a link.
+    Redeem {
+        /// Which device.
+        device: u8,
+        /// Which room.
+        room: u8,
+        /// Which code.
+        code: u8,
+    },
+    /// A member changes a component of the room's policy, takes one away, or proposes it.
+    ChangePolicy {
+        /// Which member.
+        by: u8,
+        /// In which room.
+        room: u8,
+        /// Which component.
+        which: u8,
+        /// To what.
+        value: u8,
     },
     /// A device is switched off or on.
     Power {
@@ -255,6 +316,13 @@ impl Transition {
             Self::Publish { .. } => "publish",
             Self::Exhaust { .. } => "exhaust",
             Self::Consent { .. } => "consent",
+            Self::AskConsent { .. } => "ask consent",
+            Self::Search { .. } => "search",
+            Self::MakeCode { .. } => "make code",
+            Self::RevokeCode { .. } => "revoke code",
+            Self::ChangeLinks { .. } => "change links",
+            Self::Redeem { .. } => "redeem",
+            Self::ChangePolicy { .. } => "change policy",
             Self::Power { .. } => "power",
             Self::Crash { .. } => "crash",
             Self::Evict { .. } => "evict",
@@ -273,7 +341,16 @@ impl Transition {
         let kind = from.below(100);
         let mut next = || u8::try_from(from.below(256)).unwrap_or(0);
         match kind {
-            0..=25 => Self::Send { by: next(), room: next() },
+            0..=19 => Self::Send { by: next(), room: next() },
+            20 => Self::MakeCode { room: next(), terms: next() },
+            21..=22 => Self::Redeem { device: next(), room: next(), code: next() },
+            23 => match next() % 3 {
+                0 => Self::RevokeCode { room: next(), code: next() },
+                _ => Self::ChangeLinks { by: next(), room: next(), what: next() },
+            },
+            24..=25 => {
+                Self::ChangePolicy { by: next(), room: next(), which: next(), value: next() }
+            }
             26..=28 => Self::React { by: next(), room: next() },
             29 => Self::Edit { by: next(), room: next() },
             30..=38 => Self::Add { by: next(), user: next(), room: next() },
@@ -292,7 +369,11 @@ impl Transition {
             73 => Self::Wipe { device: next() },
             74..=75 => Self::Publish { device: next(), count: next() },
             76 => Self::Exhaust { user: next() },
-            77 => Self::Consent { user: next(), requester: next(), given: next() >= 64 },
+            77 => match next() % 4 {
+                0 | 1 => Self::Consent { user: next(), requester: next(), what: next() },
+                2 => Self::AskConsent { user: next(), target: next(), what: next() },
+                _ => Self::Search { from: next(), to: next(), what: next() },
+            },
             78..=79 => Self::Power { device: next(), on: false },
             80..=81 => Self::Power { device: next(), on: true },
             82..=83 => Self::Crash { node: next() },

@@ -11,7 +11,7 @@ use super::support;
 
 /// A tree that all three can be turned into.
 #[derive(Clone, Debug, PartialEq)]
-enum Tree {
+pub(super) enum Tree {
     Integer(i128),
     Bytes(Vec<u8>),
     Text(String),
@@ -27,7 +27,7 @@ fn float(float: f64) -> Tree {
     Tree::Float(if float.is_nan() { u64::MAX } else { float.to_bits() })
 }
 
-fn ours(item: Item<'_>) -> Tree {
+pub(super) fn ours(item: Item<'_>) -> Tree {
     match item.value() {
         Value::Unsigned(number) => Tree::Integer(number.into()),
         Value::Negative(number) => Tree::Integer(-1 - i128::from(number)),
@@ -46,7 +46,7 @@ fn ours(item: Item<'_>) -> Tree {
     }
 }
 
-fn theirs(value: &Oracle<'_>) -> Tree {
+pub(super) fn theirs(value: &Oracle<'_>) -> Tree {
     match value {
         Oracle::SimpleValue(simple) => Tree::Simple(simple.to_u8()),
         Oracle::Unsigned(number) => Tree::Integer((*number).into()),
@@ -81,7 +81,7 @@ fn lenient(value: &ciborium::Value) -> Tree {
 }
 
 /// A message as the tree it stands for.
-fn message_tree(message: &Message<'_>) -> Tree {
+pub(super) fn message_tree(message: &Message<'_>) -> Tree {
     let id = |id: Option<openmimi::content::MessageId>| {
         id.map_or(Tree::Simple(22), |id| Tree::Bytes(id.0.to_vec()))
     };
@@ -181,26 +181,18 @@ proptest! {
     #[test]
     fn changed_messages_are_never_accepted_by_us_alone(
         draft in support::draft(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..3),
+        changes in support::changes(1..3),
     ) {
-        let mut bytes = draft.encode(Salt([7; 16])).unwrap();
-        for (at, octet) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = octet;
-        }
+        let bytes = support::changed(draft.encode(Salt([7; 16])).unwrap(), changes);
         check_message(&bytes)?;
     }
 
     #[test]
     fn changed_values_are_never_accepted_by_us_alone(
         value in support::value(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        changes in support::changes(0..3),
     ) {
-        let mut bytes = value.as_item().as_bytes().to_vec();
-        for (at, octet) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = octet;
-        }
+        let bytes = support::changed(value.as_item().as_bytes().to_vec(), changes);
         check_item(&bytes)?;
     }
 

@@ -58,13 +58,9 @@ proptest! {
     #[test]
     fn any_changed_byte_is_an_error_or_another_message(
         draft in support::draft(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..3),
+        changes in support::changes(1..3),
     ) {
-        let mut bytes = draft.encode(Salt([7; 16])).unwrap();
-        for (at, octet) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = octet;
-        }
+        let bytes = support::changed(draft.encode(Salt([7; 16])).unwrap(), changes);
         check(&bytes)?;
     }
 

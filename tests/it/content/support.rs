@@ -6,6 +6,22 @@ use openmimi::content::{
 };
 use proptest::prelude::*;
 
+/// Octets to be written over others, somewhere.
+pub(super) fn changes(
+    number: std::ops::Range<usize>,
+) -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), number)
+}
+
+/// The same with those octets.
+pub(super) fn changed(mut bytes: Vec<u8>, changes: Vec<(prop::sample::Index, u8)>) -> Vec<u8> {
+    for (at, octet) in changes {
+        let at = at.index(bytes.len());
+        bytes[at] = octet;
+    }
+    bytes
+}
+
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z/;=-]{0,30}", "\\PC{0,12}", "[a-z]{250,260}"]
 }

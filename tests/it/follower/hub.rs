@@ -131,7 +131,14 @@ fn p_175_the_last_word_is_not_repeated_for_ever() {
     });
     assert_eq!(kinds(&follower, &store, &cathy.uri), ["commit"]);
     play(&mut store, ID, &mut follower, &restore, &|room| room.acknowledged(&cathy.uri, through));
-    let (_, actions) = play(&mut store, ID, &mut follower, &restore, &|room| room.left(&cathy.uri));
+    let (is_out, _) = play(&mut store, ID, &mut follower, &restore, &|room| {
+        room.left(&at(NOW), &cathy.uri, through)
+    });
+    assert!(is_out);
+    // For a while the follower answers it with another 201, to a hub of any make.
+    assert!(follower.notify(&at(NOW), &super::hub(), &notice, &none).unwrap().changes().is_empty());
+    let week = later(Limits::default().left_for);
+    let (_, actions) = play(&mut store, ID, &mut follower, &restore, &|room| room.timeout(&week));
     assert_eq!(actions, [Action::Forget]);
 
     let again = Room::welcomed(Limits::default(), &at(NOW), &super::hub(), uri, &notice, &none);

@@ -31,6 +31,8 @@ use openmimi::{
 use crate::provider::support::{Device, NOW, domain, play, room, server, user};
 
 const ID: &[u8] = b"room";
+/// More events than a test has.
+const ALL: u64 = 1000;
 
 /// One of Bob's or Ben's clients.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use openmimi::{
     codec::Wire,
     env::{Env, Limits, Peer, Timestamp},
-    hub::{self, Action, Event, Keys, Offer, Proposal, Room, SigningKey, Wish},
+    error::RestoreError,
+    hub::{self, Action, Event, Keys, Offer, Proposal, Room, SigningKey, Tombstone, Wish},
     machine::{Changes, Outcome, Records, Revision, Step},
     policy::presets::Preset,
     room::{Components, ParticipantList},
@@ -77,11 +78,22 @@ impl Hub {
 
     /// The live room and the stored one answer alike.
     pub(crate) fn check(&self) {
+        if self.room.is_over() {
+            return self.check_tombstone();
+        }
         let restored = self.restored();
         assert_eq!(picture(&self.room), picture(&restored), "restored equals live");
         assert_eq!(self.room.revision(), self.store.revision(ID));
         assert_eq!(self.room.effective(), restored.effective());
         assert!(self.room.backlog().eq(restored.backlog()));
+    }
+
+    /// Nothing is stored of a room that is over but what says so.
+    fn check_tombstone(&self) {
+        let records = self.records();
+        assert_eq!(Room::restore(&records, &self.limits).map(drop), Err(RestoreError::Over));
+        assert_eq!(Tombstone::of(&records).unwrap().as_ref(), self.room.tombstone());
+        assert_eq!(self.record_count(), 1);
     }
 
     /// Plays one step with a crash at each point, then for good: with the room that lived on or, in every other
@@ -136,6 +148,10 @@ impl Hub {
             assert!(matches!(store.save(ID, &changes), Err(SaveError::Stale { .. })));
         }
         let Outcome { reply, actions: asked } = tried.apply();
+        if room.is_over() {
+            self.check_tombstone();
+            return Ok(reply);
+        }
         let mut restored = stored(store);
         assert_eq!(picture(&restored), picture(room), "saved and not applied: restored is live");
 

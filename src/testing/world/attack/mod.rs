@@ -13,16 +13,38 @@
 //! | hub | a proposal with a stranger's signature (D-05) | refused |
 //! | hub | another room's group to a joiner (D-06) | refused |
 //! | hub | a time in the future (D-03) | discarded |
+//! | hub | messages in another order (D-02) | each read once |
+//! | hub | a message left out (D-02) | it is said that one is missing |
+//! | hub | two messages' times swapped (D-03, D-22) | flagged |
+//! | hub | a clock that goes back (D-03, D-8C) | flagged |
 //! | hub, follower | no frank, another's frank, an altered frank (D-20 … D-22) | flagged |
 //! | follower | a message in the name of another provider's user (D-23) | refused |
 //! | follower | a message that was accepted, in another user's name (Q-115) | refused |
+//! | follower | an altered ciphertext | refused |
+//! | follower | a request for the GroupInfo once more (D-24) | refused |
 //! | server | a notification of a room whose hub it is not (D-30) | refused |
+//! | server | a proposal under another's entry (D-29) | refused |
+//! | server | a grant of another provider's user (D-68) | refused |
+//! | server | KeyPackages of somebody else, or one twice (D-25, D-26) | refused |
 //! | client | proposals that nobody may make, properly signed (D-5B, D-50, Q-79) | refused |
-//! | client | a commit of another epoch, a torn one, a flood (D-82, D-57, D-96) | refused |
+//! | client | proposals that nobody can accept (D-5C, Q-79) | lapse with the second user's commit |
+//! | client | a commit of another epoch, a torn one, a second one, a flood (D-82, D-57, D-96) | refused |
+//! | client | a commit with a wrong membership tag (D-51) | accepted, and no member follows it |
+//! | client | content of another sender or room, malformed, with a wrong tag (D-40, D-41, D-59) | discarded |
+//! | client | one message ID twice (D-53) | shown once |
+//! | client | a reference that hashes to something else (D-48) | refused by its reader |
+//! | client | a ban ignored (D-90, D-92) | refused |
+//! | client | a forged report (D-97) | refused |
 
+mod content;
+mod doors;
 mod forge;
 mod lies;
+mod order;
+mod poison;
 mod shown;
+
+use content::Lie;
 
 use super::{
     World, WorldCrypto,
@@ -46,7 +68,8 @@ type Ended = Result<&'static str, String>;
 impl<C: WorldCrypto> World<C> {
     /// An adversary tries something. Says whether it could try.
     pub(super) fn attack(&mut self, attack: u8, by: usize, room: usize) -> bool {
-        let (name, ended) = match attack % 16 {
+        let kind = attack / 32;
+        let (name, ended) = match attack % 32 {
             0 => ("hub forks the group", self.fork(by, room)),
             1 => ("hub sends a later epoch first", self.later_first(by, room)),
             2 => ("hub replays", self.replay(by, room)),
@@ -54,15 +77,36 @@ impl<C: WorldCrypto> World<C> {
             4 => ("hub forges a removal", self.forged_removal(by, room)),
             5 => ("hub substitutes a group", self.substitute(by, room)),
             6 => ("hub is in the future", self.future(by, room)),
-            7 => ("follower swaps franks", self.swapped_frank(by, room)),
-            8 => ("follower takes a frank away", self.no_frank(by, room)),
-            9 => ("follower alters a frank", self.altered_frank(by, room)),
-            10 => ("follower forges a sender", self.forged_sender(by, room)),
-            11 => ("follower submits again for another", self.resubmitted(by, room)),
-            12 => ("server notifies for another's room", self.foreign_notify(by, room)),
-            13 => ("client commits by a torn request", self.torn(by, room)),
-            14 => ("client floods", self.flood(by, room)),
-            _ => ("client proposes what nobody may", self.illegal_proposals(attack / 16, by, room)),
+            7 => ("hub reorders messages", self.reorder(by, room)),
+            8 => ("hub leaves a message out", self.leave_out(by, room)),
+            9 => ("hub swaps timestamps", self.swap_times(by, room)),
+            10 => ("hub goes back in time", self.back_in_time(by, room)),
+            11 => ("follower swaps franks", self.swapped_frank(by, room)),
+            12 => ("follower takes a frank away", self.no_frank(by, room)),
+            13 => ("follower alters a frank", self.altered_frank(by, room)),
+            14 => ("follower forges a sender", self.forged_sender(by, room)),
+            15 => ("follower submits again for another", self.resubmitted(by, room)),
+            16 => ("follower alters a message", self.forged_message(by, room)),
+            17 => ("follower replays a request", self.replayed_request(by, room)),
+            18 => ("server notifies for another's room", self.foreign_notify(by, room)),
+            19 => ("server proposes as another", self.foreign_index(by, room)),
+            20 => ("server forges a grant", self.forged_grant(by)),
+            21 => ("server gives wrong KeyPackages", self.wrong_keys(by, room, kind % 2 == 0)),
+            22 => ("client commits by a torn request", self.torn(by, room)),
+            23 => ("client commits with a wrong tag", self.untagged_commit(by, room)),
+            24 => ("client commits second", self.second_commit(by, room)),
+            25 => ("client floods", self.flood(by, room)),
+            26 => ("client proposes what nobody may", self.illegal_proposals(kind, by, room)),
+            27 => ("client proposes what nobody can accept", self.poison(by, room, kind % 2 == 0)),
+            28 => {
+                let lies = [Lie::Sender, Lie::Room, Lie::Malformed, Lie::Truncated, Lie::Tag];
+                let lie = lies[usize::from(kind) % lies.len()];
+                ("client lies in what it says", self.lie(lie, by, room))
+            }
+            29 => ("client uses an ID again", self.same_id(by, room)),
+            30 => ("client refers to a wrong asset", self.wrong_asset(by, room, kind % 2 == 0)),
+            _ if kind % 2 == 0 => ("client is banned, and asks", self.banned_asks(room)),
+            _ => ("client forges a report", self.forged_report(by, room)),
         };
         match ended {
             None => false,

@@ -11,7 +11,7 @@ use crate::{
 
 impl<C: WorldCrypto> World<C> {
     /// Lets a copy of a device's room take something, and tells the events that came of it.
-    fn show_to(
+    pub(super) fn show_to(
         &self,
         copy: &mut client::Room,
         device: usize,
@@ -187,7 +187,7 @@ impl<C: WorldCrypto> World<C> {
     }
 
     /// A message of one device, as a copy of the hub fans it out, and a copy of another device's room.
-    fn fanned_out(
+    pub(super) fn fanned_out(
         &mut self,
         by: usize,
         room: usize,
@@ -215,7 +215,7 @@ impl<C: WorldCrypto> World<C> {
         })
     }
 
-    fn verdict_on(
+    pub(super) fn verdict_on(
         &self,
         victim: &mut client::Room,
         device: usize,

@@ -1,0 +1,58 @@
+use super::*;
+use crate::policy::presets::Preset;
+
+const OWNER: [User; 4] = [0, 1, 1, 2];
+
+fn room() -> Room {
+    let mut room = Room::new(Preset::Cooperative.roles(), 0, RoleIndex(4), 0);
+    let add = Wish::Add(1, RoleIndex(2), [1, 2].into());
+    room.commit(0, &add, &OWNER).expect("an admin adds");
+    room
+}
+
+#[test]
+fn a_message_is_expected_by_all_others_once() {
+    let mut room = room();
+    room.say(1, 7, &OWNER).expect("a member speaks");
+    assert!(room.say(1, 7, &OWNER).is_err(), "twice");
+    assert!(room.say(3, 8, &OWNER).is_err(), "a stranger");
+    assert!(room.check_read(0, &[7], true).is_ok());
+    assert!(room.check_read(2, &[], false).is_ok(), "not yet");
+    assert!(room.check_read(2, &[], true).is_err(), "never");
+    assert!(room.check_read(2, &[7, 7], false).is_err(), "twice");
+    assert!(room.check_read(3, &[7], false).is_err(), "not for it");
+}
+
+#[test]
+fn who_leaves_is_silent_at_once_and_gone_with_the_next_commit() {
+    let mut room = room();
+    room.leave(1, &OWNER).expect("a member leaves");
+    assert!(room.say(2, 1, &OWNER).is_err(), "its other device is silent");
+    room.commit(0, &Wish::Pending, &OWNER).expect("somebody commits");
+    assert_eq!(room.now.members, [0].into());
+    assert_eq!(room.role(1), RoleIndex::NONE);
+}
+
+#[test]
+fn bans_outlive_an_external_commit() {
+    let mut room = room();
+    room.propose(Some(0), &Wish::SetRole(1, RoleIndex::BANNED), &OWNER).expect("a ban");
+    room.join(0, RoleIndex::NONE, false, &OWNER).expect("the admin comes back");
+    assert_eq!(room.now.members, [0, 1, 2].into());
+    assert_eq!(room.role(1), RoleIndex::BANNED);
+    room.commit(0, &Wish::Pending, &OWNER).expect("it commits");
+    assert_eq!(room.now.members, [0].into());
+}
+
+#[test]
+fn what_nobody_can_commit_takes_two_users_who_leave_it_out() {
+    let mut room = room();
+    room.waiting.push(Waiting::Void(1));
+    assert!(room.commit(0, &Wish::Refresh, &OWNER).is_err(), "the first one");
+    room.witnesses.insert(1);
+    assert!(room.commit(0, &Wish::Refresh, &OWNER).is_err(), "its sender is no witness");
+    room.witnesses.insert(2);
+    assert!(room.commit(1, &Wish::Refresh, &OWNER).is_err(), "nor can it be the second");
+    room.commit(0, &Wish::Refresh, &OWNER).expect("the second one");
+    assert!(room.waiting.is_empty());
+}

@@ -200,6 +200,8 @@ pub struct Limits {
     pub franking_secrets: usize,
     /// Reports of abuse in one room that wait for somebody to look at them. Each is stored whole.
     pub reports_waiting: usize,
+    /// Octets of all those reports together: each may be as long as [`Limits::body`].
+    pub reports_octets: usize,
     /// Messages reported in one room, by whom, that a hub remembers to count each once (D-97).
     pub reports: usize,
     /// Milliseconds for which it remembers them.
@@ -231,6 +233,8 @@ pub struct Limits {
     pub envelope: Envelope,
     /// Octets of one asset that a hub fetches for a peer (D-63). A few minutes of video.
     pub asset: u64,
+    /// Octets of one asset that goes by Oblivious HTTP: it is sealed whole, so hub and client hold it three times over.
+    pub oblivious_asset: u64,
     /// Milliseconds that an asset may take to come in.
     pub asset_for: u64,
     /// Hosts of assets that a hub takes over from the policies of its rooms, for one provider.
@@ -288,6 +292,7 @@ impl Default for Limits {
             report_messages: 64,
             franking_secrets: 32,
             reports_waiting: 256,
+            reports_octets: 64 << 20,
             reports: 4096,
             reports_for: 30 * 24 * 60 * 60 * 1000,
             replays: 1024,
@@ -302,6 +307,7 @@ impl Default for Limits {
             paced: 16_384,
             envelope: Envelope::default(),
             asset: 100 << 20,
+            oblivious_asset: 16 << 20,
             asset_for: 5 * 60 * 1000,
             asset_hosts: 16,
         }

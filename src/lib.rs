@@ -6,11 +6,14 @@
 //! server reads messages. The hub orders what happens, enforces the room's policy, and keeps proposals until a member
 //! commits them.
 //!
-//! | you run | use |
-//! | --- | --- |
-//! | a provider's servers | [`provider`] for your users' KeyPackages and consent, [`hub`] for rooms you host, [`follower`] for rooms your users are in, [`download`] for what you fetch for others |
-//! | an app | [`client`] for devices and rooms, [`content`] for what people write, [`download`] for what they attach |
-//! | a decoder, a fuzzer, a policy tool | [`wire`], [`content`], [`policy`], [`room`] |
+//! | you run | use | begin with |
+//! | --- | --- | --- |
+//! | a provider's servers | [`provider`] for your users' KeyPackages and consent, [`hub`] for rooms you host, [`follower`] for rooms your users are in, [`download`] for what you fetch for others | [`provider::User::found`], [`hub::offer`], [`follower::Room::welcomed`] |
+//! | an app | [`client`] for devices and rooms, [`content`] for what people write, [`download`] for what they attach | [`client::Device::new`], [`content::Compose`] |
+//! | a decoder, a fuzzer, a policy tool | [`wire`], [`content`], [`policy`], [`room`] | [`content::Message::decode`], [`codec::Wire::decode`], [`policy::judge_proposals`] |
+//!
+//! The documentation of each module says who calls it, in which order, and what is to be done next, mostly as a program
+//! that runs.
 //!
 //! # The run loop
 //!
@@ -59,7 +62,7 @@
 //! | --- | --- |
 //! | `http` | requests and responses as values of the `http` crate: directory, headers, status codes |
 //! | `ohttp` | downloads by Oblivious HTTP; draws randomness from the operating system |
-//! | `markdown` | GFM-MIMI for apps that show or send formatted text; links in text are judged by the policy too |
+//! | `markdown` | GFM-MIMI for apps that show or send formatted text |
 //! | `testing` | an in-memory store that can fail, the conformance suite that a real store has to pass, and simulated worlds |
 //! | `js` | clock and randomness of a JavaScript host for openmls on `wasm32-unknown-unknown` |
 
@@ -79,6 +82,7 @@ pub mod machine;
 mod pieces;
 pub mod policy;
 pub mod provider;
+mod retry;
 pub mod room;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use openmls::{
+    extensions::Extensions,
     group::{GroupContext, GroupId},
     key_packages::KeyPackageBundle,
     messages::proposals::{AppDataUpdateProposal, Proposal},
@@ -39,7 +40,7 @@ use crate::{
     uri::{GroupUri, RoomUri, UserUri},
     wire::{
         FanoutEvent, FanoutMessage, GroupInfoResponse, KeyPackageRef, PendingProposal,
-        PublicMessage, RatchetTree, RatchetTreeOption, Sender, labelled,
+        PublicMessage, RatchetTree, RatchetTreeOption, RatchetTreeSourceDomains, Sender, labelled,
     },
 };
 
@@ -51,12 +52,24 @@ pub struct LentKeyPackage {
     pub(super) bundle: KeyPackageBundle,
 }
 
-/// The tree itself, or where it is.
-fn full(option: &RatchetTreeOption) -> Result<&RatchetTree, Refusal> {
-    match option {
-        RatchetTreeOption::Full(tree) => Ok(tree),
-        RatchetTreeOption::HttpsUri(url) => Err(Refusal::TreeElsewhere(url.as_str().into())),
-        RatchetTreeOption::OutOfBand | RatchetTreeOption::DistributionService => {
+/// The tree itself, or that it has to be fetched: from a host that the group allows, if it names any (T-006).
+fn full<'a>(
+    option: &'a RatchetTreeOption,
+    fetched: Option<&'a RatchetTree>,
+    extensions: &Extensions<GroupContext>,
+) -> Result<&'a RatchetTree, Refusal> {
+    if let RatchetTreeOption::HttpsUri(url) = option
+        && let Some(domains) = extensions.unknown(RatchetTreeSourceDomains::EXTENSION)
+        && !RatchetTreeSourceDomains::decode(&domains.0).is_ok_and(|it| it.allows(url))
+    {
+        return Err(Impostor::TreeSource.into());
+    }
+    match (fetched, option) {
+        (Some(tree), _) | (None, RatchetTreeOption::Full(tree)) => Ok(tree),
+        (None, RatchetTreeOption::HttpsUri(url)) => {
+            Err(Refusal::TreeElsewhere(url.as_str().into()))
+        }
+        (None, RatchetTreeOption::OutOfBand | RatchetTreeOption::DistributionService) => {
             Err(Refusal::Mls("no ratchet tree"))
         }
     }
@@ -70,8 +83,8 @@ impl Room {
     /// the room twice; the compare-and-swap keeps one.
     ///
     /// # Errors
-    /// If the message is no Welcome for this KeyPackage, the tree has to be fetched first (put it into the message),
-    /// or the group is not the room that it should be.
+    /// If the message is no Welcome for this KeyPackage, the tree has to be fetched first
+    /// ([`Refusal::TreeElsewhere`]: put it into the message), from where the group does not allow it (T-006), or the group is not the room that it should be.
     pub fn join<C: Crypto>(
         env: &Env<'_, C, Keys>,
         lent: &LentKeyPackage,
@@ -82,8 +95,17 @@ impl Room {
         let FanoutEvent::Welcome { welcome, ratchet_tree } = &message.event else {
             return Err(Misuse::Argument("not a Welcome").into());
         };
-        let tree = full(ratchet_tree)?;
-        let (welcome, tree) = (welcome.to_openmls()?, tree.to_openmls());
+        let welcome = welcome.to_openmls()?;
+        let tree = match ratchet_tree {
+            RatchetTreeOption::Full(tree) => tree,
+            RatchetTreeOption::HttpsUri(_)
+            | RatchetTreeOption::OutOfBand
+            | RatchetTreeOption::DistributionService => {
+                let context = Member::invited(env.crypto, &lent.bundle, welcome.clone())?;
+                full(ratchet_tree, None, context.extensions())?
+            }
+        };
+        let tree = tree.to_openmls();
         let mut member = Member::join(env.crypto, &lent.bundle, welcome, tree, untuned())?;
         let epoch = Epoch::of(member.group()?, room)?;
         leaf::stand(&epoch.committed, member.group()?)?;
@@ -209,12 +231,9 @@ fn enter<C: Crypto>(
     tree: Option<&RatchetTree>,
     limits: &Limits,
 ) -> Result<Entered, Refusal> {
-    let tree = match tree {
-        Some(tree) => tree,
-        None => full(&answer.given.ratchet_tree)?,
-    };
     let group_info = answer.given.group_info.to_openmls();
     let extensions = group_info.group_context().extensions().clone();
+    let tree = full(&answer.given.ratchet_tree, tree, &extensions)?;
 
     // The room as it is without us.
     let servers = proposed::servers(&extensions).map_err(|_| Impostor::Extensions)?;

@@ -25,7 +25,7 @@ use openmls::{
     group::{
         AppDataDictionaryUpdater, AppDataUpdates, CommitMessageBundle, GroupContext, GroupId,
         MIXED_PLAINTEXT_WIRE_FORMAT_POLICY, MlsGroup, MlsGroupCreateConfig, MlsGroupJoinConfig,
-        QueuedProposal, StagedCommit, StagedWelcome, UnresolvedAppDataCommit,
+        ProcessedWelcome, QueuedProposal, StagedCommit, StagedWelcome, UnresolvedAppDataCommit,
     },
     key_packages::KeyPackageBundle,
     messages::{Welcome, group_info::VerifiableGroupInfo, proposals::AppDataUpdateProposal},
@@ -217,6 +217,25 @@ impl Member {
         store.delete_key_package(&reference).map_err(|_| MemberError::Ours("a record"))?;
         let id = group.group_id().clone();
         Ok(Self::new(store, id, Some(group)))
+    }
+
+    /// The group that a Welcome is for, as its GroupInfo has it. Nothing of it is verified: that takes the tree.
+    pub(super) fn invited<C: Crypto>(
+        crypto: &C,
+        bundle: &KeyPackageBundle,
+        welcome: Welcome,
+    ) -> Result<GroupContext, MemberError> {
+        let store = Store::default();
+        let provider = Provider { crypto, store: &store };
+        let reference = bundle
+            .key_package()
+            .hash_ref(crypto)
+            .map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
+        store.write_key_package(&reference, bundle).map_err(|_| MemberError::Ours("a record"))?;
+        let config = super::create::untuned().config();
+        ProcessedWelcome::new_from_welcome(&provider, &config, welcome)
+            .map(|invited| invited.unverified_group_info().group_context().clone())
+            .map_err(|_| MemberError::Peer("the Welcome"))
     }
 
     /// A member that adds itself, with the commit that does it; it is in the new epoch already.

@@ -14,6 +14,85 @@
 //!            └─ receive ◀─ the hub's fan-out, in its order ─▶ events() ─▶ acknowledge
 //! ```
 //!
+//! # A first room, a first message
+//!
+//! ```
+//! use openmimi::{
+//!     client::{Device, Endpoint, Event, Keys, Lifetime, Room, Token},
+//!     content::{Compose, Salt},
+//!     env::{Env, Limits, Peer, Timestamp},
+//!     room::Components,
+//!     testing::MemoryStore,
+//!     uri::{ClientUri, UserUri},
+//! };
+//! # use openmimi::{hub, policy::presets::Preset, uri::RoomUri};
+//! use openmls_basic_credential::SignatureKeyPair;
+//! use openmls_rust_crypto::RustCrypto;
+//! use openmls_traits::types::{Ciphersuite, SignatureScheme};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+//! # let now = Timestamp(u64::try_from(since.as_millis())?);
+//! let (crypto, limits, mut store) = (RustCrypto::default(), Limits::default(), MemoryStore::new());
+//! let alice = UserUri::parse("mimi://a.example/u/alice")?;
+//! let phone = ClientUri::parse("mimi://a.example/d/alice/phone")?;
+//! let key = SignatureKeyPair::new(SignatureScheme::ED25519)?;
+//! let public = key.public().to_vec();
+//! let keys = Keys::new(public.clone(), Box::new(key));
+//! let env = Env { now, crypto: &crypto, keys: &keys };
+//!
+//! // Once: the device.
+//! let founding = Device::new(alice.clone(), phone.clone(), public.clone(), &limits);
+//! store.save(b"device", founding.changes())?;
+//! let (mut device, _) = founding.apply();
+//!
+//! // The provider says what a new room has to look like (`hub::offer`). The client makes its group.
+//! # let hub_key = SignatureKeyPair::new(SignatureScheme::ED25519)?;
+//! # let hub_keys = hub::Keys::new(hub_key.public().to_vec(), Box::new(hub_key), [7; 32]);
+//! # let hub_env = Env { now, crypto: &crypto, keys: &hub_keys };
+//! # let uri = RoomUri::parse("mimi://a.example/r/clubhouse")?;
+//! # let policy = Preset::Cooperative.room(&uri, &alice, &[]);
+//! # let ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+//! # let wish = hub::Wish { room: uri.clone(), creator: alice.clone(), ciphersuite, policy };
+//! # let offer = hub::offer(&hub_env, &wish)?;
+//! let year = Lifetime { not_before: Timestamp(0), not_after: now.plus(1000 * 60 * 60 * 24 * 365) };
+//! let founding = Room::create(&env, &offer, &public, year, Components::default(), &limits)?;
+//! store.save(b"room", founding.changes())?;
+//! let (mut room, outcome) = founding.apply();
+//! let created = outcome.reply; // Send this to the provider, for `hub::Room::create`.
+//! # let founding = hub::Room::create(&hub_env, &offer, &created.group_info, &created.ratchet_tree, &limits)?;
+//! # let (mut hub, _) = founding.apply();
+//! let step = device.entered(room.uri(), room.group());
+//! store.save(b"device", step.changes())?;
+//! step.apply();
+//!
+//! // A message: saved, and only then sent.
+//! let compose = Compose::new(alice.as_str(), room.uri().as_str());
+//! let content = compose.text("Hi everyone").encode(Salt::random(&crypto)?)?;
+//! let step = room.send(&env, Token(1), &content)?;
+//! store.save(b"room", step.changes())?;
+//! step.apply();
+//! let outbox: Vec<_> = room.outbox().collect();
+//! for sent in outbox {
+//!     assert_eq!(sent.endpoint, Endpoint::SubmitMessage);
+//!     // Send `sent.body` to the provider until there is an answer.
+//!     # let peer = Peer::Client(phone.clone(), alice.clone());
+//!     # let response = hub.submit_message(&hub_env, &peer, &sent.body)?.apply().reply;
+//!     let step = room.answer_submit(&env, sent.id, &response)?;
+//!     store.save(b"room", step.changes())?;
+//!     step.apply();
+//! }
+//!
+//! // What the app is to show, until it says that it has.
+//! let seen: Vec<_> = room.events().map(|(id, _)| id).collect();
+//! assert!(matches!(room.events().next(), Some((_, Event::Accepted { token: Token(1), .. }))));
+//! let step = room.acknowledge(&seen)?;
+//! store.save(b"room", step.changes())?;
+//! step.apply();
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What the caller owes
 //!
 //! * Send what is in [`Room::outbox`], the same octets, until it is answered; then give the answer to the room. If the

@@ -118,6 +118,9 @@ pub enum Impostor {
     /// The extensions are not in the order that rooms have, or one that rooms need is not there.
     #[error("the extensions are not those of a room")]
     Extensions,
+    /// The ratchet tree is said to be on a host that the group does not allow (T-006).
+    #[error("the ratchet tree is elsewhere than the group allows")]
+    TreeSource,
 }
 
 impl From<MemberError> for Refusal {

@@ -5,8 +5,14 @@
 //! 0.9.2, which is pinned; a test reads one). If the record is of another shape, nothing is known of generations, and
 //! nothing else depends on it.
 
+use std::{fmt, marker::PhantomData};
+
+use openmls::credentials::CredentialType;
 use openmls_traits::{crypto::OpenMlsCrypto, types::Ciphersuite};
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor},
+};
 use tls_codec::SecretVLBytes;
 
 use crate::{
@@ -27,7 +33,17 @@ struct PastEpoch<'a> {
     epoch: u64,
     #[serde(borrow)]
     secrets: MessageSecrets<'a>,
-    _leaves: Vec<openmls::group::Member>,
+    #[serde(borrow)]
+    _leaves: Walked<Leaf<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Leaf<'a> {
+    _index: u32,
+    _credential_type: CredentialType,
+    _identity: &'a [u8],
+    _encryption_key: &'a [u8],
+    _signature_key: &'a [u8],
 }
 
 #[derive(Deserialize)]
@@ -46,14 +62,36 @@ struct MessageSecrets<'a> {
 struct SecretTree<'a> {
     _own_index: u32,
     #[serde(borrow)]
-    _leaves: Vec<Option<&'a [u8]>>,
+    _leaves: Walked<Option<&'a [u8]>>,
     #[serde(borrow)]
-    _parents: Vec<Option<&'a [u8]>>,
+    _parents: Walked<Option<&'a [u8]>>,
     #[serde(borrow)]
-    _handshake: Vec<Option<Ratchet<'a>>>,
+    _handshake: Walked<Option<Ratchet<'a>>>,
     #[serde(borrow)]
-    _application: Vec<Option<Ratchet<'a>>>,
+    _application: Walked<Option<Ratchet<'a>>>,
     _size: u32,
+}
+
+/// A list as long as the group that is walked over: nothing of it is kept.
+struct Walked<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Walked<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Self(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Walked<T> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<T>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 /// A secret and its generation.
@@ -69,7 +107,7 @@ enum Ratchet<'a> {
 #[derive(Deserialize)]
 struct Decryption<'a> {
     #[serde(borrow)]
-    _past: Vec<Option<Key<'a>>>,
+    _past: Walked<Option<Key<'a>>>,
     #[serde(borrow)]
     _head: Head<'a>,
 }

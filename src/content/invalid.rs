@@ -116,7 +116,7 @@ rules! {
     Parts, "parts", "content, section 4.4", "parts that are not an array";
     PartsFew, "parts-few", "content, section 4.4", "a multi part of fewer than 2 parts";
     Url, "url", "content, section 4.5", "a url that is not text";
-    UrlExpires, "url-expires", "content, section 4.5", "expires of an external part is not a uint32";
+    UrlExpires, "url-expires", "content, section 4.5", "an expires of an external part that is not a uint32";
     Size, "size", "content, section 4.5", "a size that is not a uint64";
     EncAlg, "enc-alg", "content, section 4.5", "an encAlg that is not a uint16";
     Key, "key", "content, section 4.5", "a key that is not a byte string";
@@ -147,6 +147,8 @@ impl fmt::Display for Rule {
         f.write_str(self.words())
     }
 }
+
+impl std::error::Error for Rule {}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{AssetHosts, Network, ProxyRefusal, address::plain, is_public};
 use crate::{
     env::{Limits, Timestamp},
+    retry,
     uri::Domain,
     wire::HttpsUrl,
 };
@@ -52,6 +53,7 @@ pub struct Proxy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Bounds {
     octets: u64,
+    oblivious: u64,
     time: u64,
     retry_after: u64,
 }
@@ -61,8 +63,12 @@ impl Proxy {
     /// [`Limits::asset_for`].
     #[must_use]
     pub const fn new(hosts: AssetHosts, limits: &Limits) -> Self {
-        let (octets, time) = (limits.asset, limits.asset_for);
-        let bounds = Bounds { octets, time, retry_after: limits.retry_after };
+        let bounds = Bounds {
+            octets: limits.asset,
+            oblivious: limits.oblivious_asset,
+            time: limits.asset_for,
+            retry_after: limits.retry_after,
+        };
         Self { hosts, networks: Vec::new(), bounds }
     }
 
@@ -117,6 +123,15 @@ impl Fetch {
     #[must_use]
     pub fn cache_key(&self) -> &str {
         self.url.as_str()
+    }
+
+    /// The same, of which no more is taken than goes by Oblivious HTTP: [`Limits::oblivious_asset`]. The gateway says so
+    /// of what it opens.
+    pub const fn oblivious(mut self) -> Self {
+        if self.bounds.oblivious < self.bounds.octets {
+            self.bounds.octets = self.bounds.oblivious;
+        }
+        self
     }
 
     /// All addresses that the name resolved to, asked for once (D-61). If one of them is none of the public Internet,
@@ -215,9 +230,9 @@ impl Asked {
             300..=399 => return Err(ProxyRefusal::Redirected(status)),
             404 | 410 => return Err(ProxyRefusal::NotFound(status)),
             429 | 503 => {
-                let seconds = values("retry-after").find_map(|(_, value)| number(value));
-                let retry_after =
-                    seconds.map(|it| it.saturating_mul(1000).min(self.fetch.bounds.retry_after));
+                let asks = |value| retry::wait(now, std::str::from_utf8(value).ok()?);
+                let wait = values("retry-after").find_map(|(_, value)| asks(value));
+                let retry_after = wait.map(|it| it.min(self.fetch.bounds.retry_after));
                 return Err(ProxyRefusal::Later { status, retry_after });
             }
             _ => return Err(ProxyRefusal::Status(status)),

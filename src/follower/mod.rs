@@ -14,6 +14,55 @@
 //! that [`Room::owed`] names is for that client: a Welcome for the clients whose KeyPackages it names, everything else
 //! for every client that is in the room, the origin included (Q-108).
 //!
+//! # The last mile
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use openmimi::{
+//!     env::{Env, Limits, Peer, Timestamp},
+//!     follower::{Action, Notice, Room, event_key},
+//!     testing::MemoryStore,
+//!     uri::{ClientUri, Domain, RoomUri, UserUri},
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (limits, mut store) = (Limits::default(), MemoryStore::new());
+//! let env = Env { now: Timestamp(0), crypto: &(), keys: &() };
+//! let room = RoomUri::parse("mimi://a.example/r/clubhouse")?;
+//! let alice = UserUri::parse("mimi://a.example/u/alice")?;
+//! let phone = ClientUri::parse("mimi://a.example/d/alice/phone")?;
+//!
+//! // Beside the hub, with the client that has made the room. Elsewhere a room begins with a Welcome
+//! // (`Room::welcomed`) or when a client joins from outside (`Room::join`).
+//! let founding = Room::found(limits.clone(), room, [(phone.clone(), alice)]);
+//! store.save(b"clubhouse", founding.changes())?;
+//! let (mut follower, _) = founding.apply();
+//!
+//! // The hub has something for the room. `peer` is whom your server has authenticated.
+//! # // A time, an application message of group g in epoch 0, and no frank.
+//! # let body = [&[0; 8][..], &[0, 1, 0, 2, 1, b'g'], &[0; 8], &[1, 1, 0, 1, 9, 1, 9, 0]].concat();
+//! let peer = Peer::Server(Domain::parse("a.example")?);
+//! let notice = Notice::decode(&body, &limits)?;
+//! let owners = BTreeMap::new(); // whose the KeyPackages of `notice.references()` are: `provider::User::owner`
+//! let step = follower.notify(&env, &peer, &notice, &owners)?;
+//! store.save(b"clubhouse", step.changes())?;
+//! for action in step.apply().actions {
+//!     let Action::Deliver { client, events } = action else { continue };
+//!     for event in events.into_iter().flatten() {
+//!         let octets = store.read(b"clubhouse", &event_key(event)).ok_or("kept until delivered")?;
+//!         // Give them to the client, for `client::Room::receive`. When it has them:
+//!         # assert!(!octets.is_empty());
+//!         let step = follower.acknowledged(&client, event);
+//!         store.save(b"clubhouse", step.changes())?;
+//!         step.apply();
+//!     }
+//! }
+//! assert_eq!(follower.backlog(), []);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What a follower cannot know
 //!
 //! It holds neither the ratchet tree nor the participant list. A client gets events from the Welcome that is routed to

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     codec::Wire,
     content::{Message, MessageId, media},
-    policy::components::MediaTypeList,
+    policy::components::{MediaType, MediaTypeList},
     uri::{RoomUri, UserUri},
     wire::{AbusiveMessage, ApplicationFraming},
 };
@@ -22,7 +22,7 @@ use crate::{
 )]
 #[non_exhaustive]
 pub enum Forgery {
-    /// What was encrypted is no MIMI content, or not framed as the room's messages are.
+    /// What was encrypted is no MIMI content, framed or not.
     #[error("it holds no MIMI content")]
     Content,
     /// The content names no sender or no room, so no frank can be over it (P-136).
@@ -54,7 +54,7 @@ pub struct Docket<'a, S> {
     pub agent_key: Option<&'a [u8]>,
     /// The suite of the room's group.
     pub suite: Ciphersuite,
-    /// The media types that the room requires, if it frames its content with them.
+    /// The media types that the room requires, if it frames its content with them by now.
     pub media_types: Option<&'a MediaTypeList>,
     /// The room.
     pub room: &'a RoomUri,
@@ -74,19 +74,13 @@ impl<S: AsRef<[u8]>> Docket<'_, S> {
         crypto: &impl OpenMlsCrypto,
         reported: &AbusiveMessage,
     ) -> Result<MessageId, Forgery> {
-        let framed;
-        let content = match self.media_types {
-            None => reported.content.as_slice(),
-            Some(required) => {
-                framed =
-                    ApplicationFraming::decode(&reported.content).map_err(|_| Forgery::Content)?;
-                let media_type = framed.media_type_in(required);
-                if media_type.is_none_or(|it| !it.name.eq_ignore_ascii_case(media::CONTENT)) {
-                    return Err(Forgery::Content);
-                }
-                framed.content.as_slice()
-            }
-        };
+        // From before the room required media types its messages are bare. No octets can be read both ways.
+        let framed = self.media_types.and_then(|required| {
+            let framed = ApplicationFraming::decode(&reported.content).ok()?;
+            let is_content = |it: &MediaType| it.name.eq_ignore_ascii_case(media::CONTENT);
+            framed.media_type_in(required).is_some_and(is_content).then_some(framed)
+        });
+        let content = framed.as_ref().map_or(&reported.content, |framed| &framed.content);
         let content = Message::decode(content).map_err(|_| Forgery::Content)?;
         let (Some(sender), Some(room)) = (content.sender(), content.room()) else {
             return Err(Forgery::Unnamed);

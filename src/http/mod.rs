@@ -93,7 +93,6 @@ mod download;
 mod head;
 mod outgoing;
 mod reply;
-mod retry;
 
 #[cfg(feature = "ohttp")]
 pub use self::download::oblivious;

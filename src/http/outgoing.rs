@@ -6,7 +6,7 @@ use http::{
 };
 use thiserror::Error;
 
-use super::{LOCAL_PART, OCTETS, accept::method, retry};
+use super::{LOCAL_PART, OCTETS, accept::method};
 use crate::{
     codec::Wire,
     env::{Limits, Timestamp},
@@ -127,7 +127,7 @@ pub fn answer<'a, B: AsRef<[u8]>>(
     let retry_after = response
         .headers()
         .get(RETRY_AFTER)
-        .and_then(|header| retry::wait(now, header.to_str().ok()?))
+        .and_then(|header| crate::retry::wait(now, header.to_str().ok()?))
         .map(|wait| wait.min(limits.retry_after));
     let later = status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS

@@ -9,7 +9,7 @@
 //! nobody can have a genuine message who has not. So the report says in which role the reporter is now, and leaves the
 //! rest to whoever looks at it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use openmls_traits::types::Ciphersuite;
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,8 @@ pub struct Reported {
 pub(super) struct Desk {
     /// The number of the next one. It never goes back: a late [`Room::reviewed`] hits no other report.
     next: u64,
-    waiting: BTreeSet<u64>,
+    /// The octets of each.
+    waiting: BTreeMap<u64, u64>,
 }
 
 impl Desk {
@@ -169,6 +170,9 @@ pub enum ReportRefusal {
     /// As many reports wait as may.
     #[error("{0} reports wait")]
     Full(usize),
+    /// With this one the reports that wait would have more octets than they may.
+    #[error("the reports that wait would have more than {0} octets")]
+    FullOfOctets(usize),
 }
 
 impl ReportRefusal {
@@ -183,7 +187,7 @@ impl ReportRefusal {
             Self::Forged(_) => 201,
             Self::Ended => 404,
             Self::TooMany { .. } => 429,
-            Self::Full(_) => 503,
+            Self::Full(_) | Self::FullOfOctets(_) => 503,
         }
     }
 
@@ -198,7 +202,8 @@ impl ReportRefusal {
             | Self::Peer
             | Self::Forged(_)
             | Self::Ended
-            | Self::Full(_) => None,
+            | Self::Full(_)
+            | Self::FullOfOctets(_) => None,
         }
     }
 }
@@ -259,12 +264,17 @@ impl Room {
         for name in news {
             draft.put(Record::Reported(name, until));
         }
+        let record = report.write();
         let mut desk = self.desk.clone();
         let number = desk.next;
         desk.next = number.saturating_add(1);
-        desk.waiting.insert(number);
+        desk.waiting.insert(number, record.len() as u64);
+        let octets = desk.waiting.values().fold(0, |sum: u64, octets| sum.saturating_add(*octets));
+        if octets > self.limits.reports_octets as u64 {
+            return Err(self.refuse(ReportRefusal::FullOfOctets(self.limits.reports_octets)));
+        }
         draft.put(Record::Desk(desk));
-        draft.report(number, Some(report.write()));
+        draft.report(number, Some(record));
         Ok(self.step(draft, Change::None, Reported { number: Some(number), report }))
     }
 
@@ -365,7 +375,7 @@ impl Room {
 
     /// The reports that nobody has looked at yet, by number: what [`Report::key`] names the records of.
     pub fn reports(&self) -> impl Iterator<Item = u64> {
-        self.desk.waiting.iter().copied()
+        self.desk.waiting.keys().copied()
     }
 
     /// Somebody has taken a report over: its record goes. What was reported in it by whom is remembered for a while.
@@ -375,7 +385,7 @@ impl Room {
         report: u64,
     ) -> Step<'_, Self, ()> {
         let mut desk = self.desk.clone();
-        if !desk.waiting.remove(&report) {
+        if desk.waiting.remove(&report).is_none() {
             return self.unchanged(());
         }
         let mut draft = Draft::new(&self.head);

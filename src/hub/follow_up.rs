@@ -196,9 +196,12 @@ impl Room {
                             .participants()
                             .get(place)
                             .and_then(|listed| listed.user());
-                        if let Some(user) =
-                            listed.filter(|user| next.participants().find(user).is_some())
-                        {
+                        // What the commit itself has done is not asked for again.
+                        let due = |user: &UserUri| {
+                            next.participants().find(user).is_some()
+                                && role.is_none_or(|role| next.role(user) != role)
+                        };
+                        if let Some(user) = listed.filter(due) {
                             fates.entry(user).or_insert_with(|| Fate::new(accepted_at)).role =
                                 Some(role);
                         }

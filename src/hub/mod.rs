@@ -27,6 +27,84 @@
 //! design documents: `m.room.user` is an update that carries a change of the participant list, `m.room.info` is
 //! groupInfo, `ds.proposal` and `ds.commit` are the two kinds of update.
 //!
+//! # A room begins
+//!
+//! ```
+//! use openmimi::{
+//!     codec::Wire,
+//!     env::{Env, Limits, Peer, Timestamp},
+//!     hub::{self, Action, Event, Keys, Room, Wish},
+//!     policy::presets::Preset,
+//!     testing::MemoryStore,
+//!     uri::{RoomUri, UserUri},
+//! };
+//! # use openmimi::{client::{self, Lifetime, Token}, content::{Compose, Salt}, room::Components, uri::ClientUri};
+//! use openmls_basic_credential::SignatureKeyPair;
+//! use openmls_rust_crypto::RustCrypto;
+//! use openmls_traits::types::{Ciphersuite, SignatureScheme};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+//! # let now = Timestamp(u64::try_from(since.as_millis())?);
+//! let (crypto, limits, mut store) = (RustCrypto::default(), Limits::default(), MemoryStore::new());
+//! let key = SignatureKeyPair::new(SignatureScheme::ED25519)?;
+//! let keys = Keys::new(key.public().to_vec(), Box::new(key), [7; 32]); // In earnest: a random franking secret.
+//! let env = Env { now, crypto: &crypto, keys: &keys };
+//!
+//! // A user of this provider wants a room. The offer says what its group has to hold.
+//! let room = RoomUri::parse("mimi://a.example/r/clubhouse")?;
+//! let alice = UserUri::parse("mimi://a.example/u/alice")?;
+//! let wish = Wish {
+//!     room: room.clone(),
+//!     creator: alice.clone(),
+//!     ciphersuite: Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519,
+//!     policy: Preset::Cooperative.room(&room, &alice, &[]),
+//! };
+//! let offer = hub::offer(&env, &wish)?;
+//!
+//! // The client makes the group (`client::Room::create`) and sends GroupInfo and ratchet tree.
+//! # let phone = ClientUri::parse("mimi://a.example/d/alice/phone")?;
+//! # let signer = SignatureKeyPair::new(SignatureScheme::ED25519)?;
+//! # let public = signer.public().to_vec();
+//! # let own_keys = client::Keys::new(public.clone(), Box::new(signer));
+//! # let own = Env { now, crypto: &crypto, keys: &own_keys };
+//! # let year = Lifetime { not_before: Timestamp(0), not_after: now.plus(1000 * 60 * 60 * 24 * 365) };
+//! # let founding = client::Room::create(&own, &offer, &public, year, Components::default(), &limits)?;
+//! # let (mut member, outcome) = founding.apply();
+//! # let created = outcome.reply;
+//! let founding = Room::create(&env, &offer, &created.group_info, &created.ratchet_tree, &limits)?;
+//! store.save(b"clubhouse", founding.changes())?;
+//! let (mut hub, _) = founding.apply();
+//!
+//! // Somebody sends a message. `peer` is whom your server has authenticated.
+//! # let content = Compose::new(alice.as_str(), room.as_str()).text("Hi").encode(Salt::random(&crypto)?)?;
+//! # member.send(&own, Token(1), &content)?.apply();
+//! # let body = member.outbox().next().ok_or("it has sent something")?.body;
+//! let peer = Peer::Client(phone, alice);
+//! let step = hub.submit_message(&env, &peer, &body)?;
+//! store.save(b"clubhouse", step.changes())?;
+//! let outcome = step.apply();
+//! let answer = outcome.reply.encode(); // 200, to whoever has asked
+//! # assert!(!answer.is_empty());
+//!
+//! // Whoever is to hear of it: read the events, send them, and say that they have arrived.
+//! for Action::Notify { provider, events } in outcome.actions {
+//!     assert_eq!(provider.as_str(), "a.example");
+//!     let records: Vec<(u64, Vec<u8>)> = events
+//!         .filter_map(|event| Some((event, store.read(b"clubhouse", &Event::key(event))?.to_vec())))
+//!         .collect();
+//!     let records = records.iter().map(|(event, record)| (*event, record.as_slice()));
+//!     let Some(batch) = Event::batch(&provider, &limits, records)? else { continue };
+//!     // POST `batch.body` to the provider's notify endpoint. When it has answered 201:
+//!     let step = hub.acknowledged(&env, &provider, batch.through);
+//!     store.save(b"clubhouse", step.changes())?;
+//!     step.apply();
+//! }
+//! assert_eq!(hub.backlog().count(), 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Two states of a room
 //!
 //! A change takes effect when it is *accepted*, but the members apply it when it is *committed* (Q-44). So the room

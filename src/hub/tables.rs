@@ -18,7 +18,7 @@ impl Room {
             ("reports that wait", self.desk.len(), limits.reports_waiting),
             ("messages reported", self.reported.len(), limits.reports),
             ("requests recognised", self.asked.len(), limits.replays),
-            ("trees that are served", self.trees.len(), limits.trees),
+            ("trees served", self.trees.len(), limits.trees.max(1)),
             ("proposals left out once", self.omitted.len(), limits.pending_proposals),
         ]
     }

@@ -12,6 +12,25 @@
 //!
 //! Both sides call the same functions, so they give the same verdict (A-015).
 //!
+//! ```
+//! use openmimi::{
+//!     policy::{Capability, may, may_send, presets::Preset},
+//!     room::RoomState,
+//!     uri::{RoomUri, UserUri},
+//! };
+//!
+//! let room = RoomUri::parse("mimi://a.example/r/clubhouse")?;
+//! let alice = UserUri::parse("mimi://a.example/u/alice")?;
+//! let bob = UserUri::parse("mimi://b.example/u/bob")?;
+//! let components = Preset::Cooperative.room(&room, &alice, &[]);
+//! // Everywhere else the state comes from a room: `hub::Room::effective`, `client::Room::effective`.
+//! let state = RoomState::from_components(components, [&alice])?;
+//! assert!(may_send(&state, &alice));
+//! assert!(!may_send(&state, &bob), "not on the list");
+//! assert!(may(&state, &alice, Capability::BAN));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Rooms are made from [`presets`].
 
 mod ask;

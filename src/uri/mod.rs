@@ -20,6 +20,17 @@
 //! * a URI has at most [`MAX_URI`] octets.
 //!
 //! All types are cheap to clone, and sort by their octets.
+//!
+//! ```
+//! use openmimi::uri::UserUri;
+//!
+//! let alice = UserUri::parse("mimi://a.example/u/alice")?;
+//! assert_eq!((alice.domain().as_str(), alice.name()), ("a.example", "alice"));
+//! for another_spelling in ["MIMI://a.example/u/alice", "mimi://a.example/u/%61lice", "mimi://a.example:443/u/alice"] {
+//!     assert!(UserUri::parse(another_spelling).is_err());
+//! }
+//! # Ok::<(), openmimi::uri::UriError>(())
+//! ```
 
 mod domain;
 mod grammar;

@@ -5,6 +5,13 @@
 //! lengths are in their shortest form, presence octets are 0 or 1, and codes are ones that the draft defines unless it
 //! leaves room for others. What a decoder accepts encodes to the same octets again.
 //!
+//! ```
+//! use openmimi::{codec::Wire, wire::KeyMaterialRequest};
+//!
+//! let error = KeyMaterialRequest::decode(&[1]).unwrap_err();
+//! assert_eq!((error.offset, error.what), (1, "KeyMaterialRequest.requestingUser"));
+//! ```
+//!
 //! The structures of MLS travel verbatim. [`PublicMessage`], [`PrivateMessage`], [`Welcome`], [`GroupInfo`],
 //! [`KeyPackage`] and [`RatchetTree`] hold the very octets that were received, with what is needed to route them at
 //! hand; `to_openmls` gives them to the MLS engine.

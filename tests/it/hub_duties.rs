@@ -19,7 +19,7 @@ use openmimi::{
         components::{AppMessagePolicy, OperationalParameters},
         presets::Preset,
     },
-    room::{ComponentId, ParticipantListUpdate},
+    room::{ComponentId, ParticipantListUpdate, RoomMetadata},
     wire::{
         FanoutEvent, GroupInfoAnswer, PublicMessage, SubmitMessageRequest, SubmitMessageResponse,
         UpdateOutcome, notify,
@@ -361,6 +361,34 @@ fn q_79_commits_that_cross_a_proposal_are_no_witnesses() {
     assert!(refused(&mut world, "dora@d.example"), "still on its way");
     assert_eq!(world.hub.room.pending(), waiting);
     assert!(!refused(&mut world, "alice"), "the second one who knows");
+}
+
+/// where a proposal lapses beside a ban that the commit contains, the hub does not ask for that ban again. It did, was
+/// refused by the policy, for nobody is banned twice, and took that for a removal that has to wait.
+#[test]
+fn q_79_what_the_commit_contains_is_not_asked_for_again() {
+    let mut world = World::clubhouse();
+    world.add("alice", "dora@d.example/phone", 2);
+    let cathy = user("cathy@c.example");
+    let alice = world.client("alice");
+    let changed = vec![(alice.place(&cathy), RoleIndex::BANNED)];
+    let banned = ParticipantListUpdate { changed, ..Default::default() };
+    let leaf = alice.leaves_of(&cathy)[0];
+    let body = alice.propose(vec![list_update(&banned), remove(leaf)]);
+    world.proposed("alice", &body);
+    let alice = world.client("alice");
+    let name = RoomMetadata { name: "void".into(), ..alice.room().metadata().clone() };
+    let name = component_update(ComponentId::ROOM_METADATA, &name.encode());
+    let void = Forge::proposal(alice, &tls(&name));
+    let body = alice.proposals_body(vec![void]);
+    let peer = alice.peer();
+    world.hub.update(&peer, &body).unwrap();
+    lose(&mut world);
+    assert_eq!(world.hub.room.pending(), 3);
+    assert!(refused(&mut world, "bob@b.example"));
+    assert!(!refused(&mut world, "dora@d.example"));
+    assert_eq!(world.hub.room.pending(), 0);
+    assert_eq!(world.hub.room.committed().role(&cathy), RoleIndex::BANNED);
 }
 
 /// a restart forgets the first witness, so it takes two more; and what a server proposed never lapses so.

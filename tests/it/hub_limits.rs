@@ -325,7 +325,7 @@ fn d_96_every_limit_is_reached_and_answered() {
         ),
         // Reached elsewhere in this binary, each in a test of its own rule: requests_by_user, requests_by_peer,
         // requests_for, replays_for, removal_waits, clock_ahead, lag, notify_events, notify_octets, notify_wait,
-        // notify_wait_longest, report_messages, reports_waiting, reports_for, franking_secrets, codes.
+        // notify_wait_longest, report_messages, reports_waiting, reports_octets, reports_for, franking_secrets, codes.
         ("none", Box::new(Vec::new), &[]),
     ];
     for (name, reach, expected) in cases {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     client::{
         leaf::Words,
-        member::{Entrance, Member, Plan, Tuning},
+        member::{Entrance, Member, MemberError, Plan, Tuning},
     },
     codec::{Reader, write_bytes, write_within},
     delivery::{self, ExternalProposal, LeafIndex},
@@ -194,7 +194,7 @@ fn hostile_join(
     name: &str,
     update: Option<ParticipantListUpdate>,
 ) -> FanoutMessage {
-    hostile_join_as(hub, alice, name, update, |_| ())
+    join_with_key(hub, alice, &Client::new(name, "mole", Crash::Never), name, update)
 }
 
 /// The same with a leaf that says something else.
@@ -206,11 +206,32 @@ pub(super) fn hostile_join_as(
     say: impl FnOnce(&mut Words),
 ) -> FanoutMessage {
     let joiner = Client::new(name, "mole", Crash::Never);
+    let mut words = Words::new(CS, &joiner.crypto);
+    say(&mut words);
+    join_with(hub, alice, &joiner, name, (update, words))
+}
+
+/// The same with the keys of a client that may be another user's.
+fn join_with_key(
+    hub: &Hub,
+    alice: &Client,
+    joiner: &Client,
+    name: &str,
+    update: Option<ParticipantListUpdate>,
+) -> FanoutMessage {
+    join_with(hub, alice, joiner, name, (update, Words::new(CS, &joiner.crypto)))
+}
+
+fn join_with(
+    hub: &Hub,
+    alice: &Client,
+    joiner: &Client,
+    name: &str,
+    (update, words): (Option<ParticipantListUpdate>, Words),
+) -> FanoutMessage {
     let key = joiner.device.signature_key().to_vec();
     let signer = joiner.keys.require(&key).unwrap();
     let id = ComponentId::PARTICIPANT_LIST.0;
-    let mut words = Words::new(CS, &joiner.crypto);
-    say(&mut words);
     let entrance = Entrance {
         credential: super::super::create::credential(&user(name), &key),
         group_info: GroupInfo::decode(&hub.group_info).unwrap().to_openmls(),
@@ -270,6 +291,100 @@ fn r124_p118_from_outside_nobody_comes_whom_the_policy_keeps_out() {
     }
 }
 
+/// whoever has somebody else's signature key, and joins with it in its own name, removes that one's leaf. The
+/// engine makes such a commit, with the right tags, and leaves it to us to see whose leaf it is.
+#[test]
+fn q38_from_outside_nobody_removes_the_leaf_of_another_user() {
+    let (hub, mut alice, bob, carol) = three(Preset::Cooperative, Crash::Always);
+    let commit = join_with_key(&hub, &bob, &carol, "bob", None);
+    assert_eq!(why(&mut alice, &commit), "", "right for the engine");
+    not_followed(&mut alice, &commit, Evidence::InvalidCommit);
+    // In her own name it is her old leaf, and she is back.
+    let (hub, mut alice, bob, carol) = three(Preset::Cooperative, Crash::Always);
+    let commit = join_with_key(&hub, &bob, &carol, "carol", None);
+    assert_eq!(take(&mut alice, &commit).unwrap(), Received::Taken);
+    assert!(!alice.room().is_forked());
+    assert_eq!(alice.room().committed().clients(&user("carol")), 1);
+}
+
+/// The proposals of a commit, and what stands before and behind them.
+fn by_value(commit: &PublicMessage) -> (Vec<u8>, &[u8], &[u8]) {
+    let octets = commit.as_bytes();
+    let mut reader = Reader::new(octets);
+    reader.u32("version and wire format").unwrap();
+    reader.bytes("group_id").unwrap();
+    reader.u64("epoch").unwrap();
+    if reader.u8("sender_type").unwrap() == 1 {
+        reader.u32("leaf_index").unwrap();
+    }
+    reader.bytes("authenticated_data").unwrap();
+    reader.u8("content_type").unwrap();
+    let before = &octets[..reader.offset()];
+    (reader.bytes("proposals").unwrap().to_vec(), before, reader.rest())
+}
+
+/// The external commit of a joiner with more proposals by value, signed again. Its confirmation tag is of the commit
+/// without them: the engine has to refuse it before it looks at that.
+fn with_more(
+    joiner: &Client,
+    member: &Client,
+    commit: &FanoutMessage,
+    more: &[Vec<u8>],
+) -> FanoutMessage {
+    let FanoutEvent::Commit { commit, .. } = &commit.event else { panic!() };
+    let (mut proposals, before, rest) = by_value(commit);
+    for proposal in more {
+        proposals.push(1);
+        proposals.extend(proposal);
+    }
+    let mut message = before.to_vec();
+    write_bytes(&mut message, &proposals);
+    // The path stays; behind it are a signature and a tag, of 64 and of 32 octets.
+    let (path, auth) = rest.split_at(rest.len() - (2 + 64 + 1 + 32));
+    message.extend(path);
+    let group = member.room().member.group().unwrap();
+    let context = group.public_group().group_context().tls_serialize_detached().unwrap();
+    let signer = joiner.keys.require(joiner.device.signature_key()).unwrap();
+    let tbs = [&message[..], &context].concat();
+    write_bytes(&mut message, &labelled::sign(&signer, "FramedContentTBS", &tbs).unwrap());
+    message.extend(&auth[2 + 64..]);
+    fan_out(PublicMessage::decode(&message).unwrap())
+}
+
+/// P-118, RFC 9420, section 12.2: what nobody brings along from outside.
+#[test]
+fn p118_an_external_commit_holds_nothing_but_the_joiner() {
+    let psk = {
+        let mut psk = vec![0, 4, 1];
+        write_bytes(&mut psk, b"only mine");
+        write_bytes(&mut psk, &[3; 32]);
+        psk
+    };
+    let friend = Client::new("bob", "tablet", Crash::Never).key_package();
+    let add = [&[0, 1][..], friend.as_bytes()].concat();
+    for (what, more, reason) in [
+        // The frame itself is right.
+        ("nothing more", None, ""),
+        ("a friend's client", Some(add), "InvalidInlineProposals"),
+        ("a PSK that only the joiner has (D-5B)", Some(psk), "PskError"),
+        ("a SelfRemove by value (E-070)", Some(vec![0, 10]), "InvalidInlineProposals"),
+    ] {
+        let (hub, mut alice, ..) = three(Preset::Cooperative, Crash::Always);
+        let joiner = Client::new("bob", "mole", Crash::Never);
+        let genuine = join_with_key(&hub, &alice, &joiner, "bob", None);
+        let more: Vec<_> = more.into_iter().collect();
+        let commit = with_more(&joiner, &alice, &genuine, &more);
+        if more.is_empty() {
+            assert_eq!(take(&mut alice, &commit).unwrap(), Received::Taken);
+            assert!(!alice.room().is_forked());
+            continue;
+        }
+        let found = why(&mut alice, &commit);
+        assert!(found.contains(reason), "{what}: {found}");
+        not_followed(&mut alice, &commit, Evidence::InvalidCommit);
+    }
+}
+
 /// Frames and signs what the engine would not make. The confirmation tag is nobody's, the membership tag is right.
 struct Forge<'a> {
     client: &'a Client,
@@ -317,6 +432,16 @@ impl<'a> Forge<'a> {
     }
 }
 
+/// What the engine has against a commit; nothing, if it is right.
+fn why(client: &mut Client, commit: &FanoutMessage) -> String {
+    let FanoutEvent::Commit { commit, .. } = &commit.event else { panic!() };
+    let Client { room, crypto, .. } = client;
+    let member = &mut room.as_mut().unwrap().member;
+    let processed = member.process(crypto, commit.to_openmls(), []).map(drop);
+    member.rollback();
+    processed.err().map(|error| format!("{error:?}")).unwrap_or_default()
+}
+
 #[test]
 fn p119_what_no_commit_may_hold() {
     let psk = {
@@ -357,19 +482,40 @@ fn p119_what_no_commit_may_hold() {
         proposal
     };
     type Make<'a> = Box<dyn Fn(&Client) -> Vec<Vec<u8>> + 'a>;
-    let forgeries: Vec<(&str, Make<'_>)> = vec![
-        ("a PSK that only one has (D-5B)", Box::new(|_| vec![psk.clone()])),
-        ("a ReInit (Q-113)", Box::new(|_| vec![reinit.clone()])),
-        ("an ExternalInit by a member", Box::new(|_| vec![external_init.clone()])),
-        ("a SelfRemove by value (E-070)", Box::new(|_| vec![self_remove.clone()])),
-        ("another dictionary (Q-47, E-025)", Box::new(|client| vec![dictionary(client)])),
-        ("a Remove twice (P-119)", Box::new(|_| vec![vec![0, 3, 0, 0, 0, 0]; 2])),
-        ("a Remove of nobody", Box::new(|_| vec![vec![0, 3, 0, 0, 0, 9]])),
+    let forgeries: Vec<(&str, Make<'_>, &str)> = vec![
+        ("a PSK that only one has (D-5B)", Box::new(|_| vec![psk.clone()]), "PskError"),
+        // The engine has no rule against it, and makes no such commit: see below.
+        ("a ReInit (Q-113)", Box::new(|_| vec![reinit.clone()]), "ConfirmationTagMismatch"),
+        (
+            "an ExternalInit by a member",
+            Box::new(|_| vec![external_init.clone()]),
+            "ExternalInitProposalInRegularCommit",
+        ),
+        // Nor against this, but that it takes a path.
+        (
+            "a SelfRemove by value (E-070)",
+            Box::new(|_| vec![self_remove.clone()]),
+            "RequiredPathNotFound",
+        ),
+        (
+            "another dictionary (Q-47, E-025)",
+            Box::new(|client| vec![dictionary(client)]),
+            "CannotUpdateDictionaryDirectly",
+        ),
+        (
+            "a Remove twice (P-119)",
+            Box::new(|_| vec![vec![0, 3, 0, 0, 0, 0]; 2]),
+            "RequiredPathNotFound",
+        ),
+        ("a Remove of nobody", Box::new(|_| vec![vec![0, 3, 0, 0, 0, 9]]), "UnknownMemberRemoval"),
     ];
-    for (what, make) in forgeries {
+    for (what, make, reason) in forgeries {
         let (_, mut alice, bob, _) = three(Preset::Cooperative, Crash::Always);
         let commit = fan_out(Forge::by(&bob).commit(&make(&bob)));
         let before = alice.room().epoch();
+        // For that one reason, not for the tag that nobody could make.
+        let found = why(&mut alice, &commit);
+        assert!(found.contains(reason), "{what}: {found}");
         match take(&mut alice, &commit) {
             // The engine says that the hub has accepted what must not be.
             Ok(Received::Taken) => forked(&mut alice, Evidence::InvalidCommit),
@@ -378,6 +524,31 @@ fn p119_what_no_commit_may_hold() {
         }
         assert_eq!(alice.room().epoch(), before, "{what}");
     }
+}
+
+/// Q-113, E-070: the engine makes neither a commit with a ReInit nor one with a SelfRemove by value, so no client can be
+/// shown one with the right tags. It reads the former; what the policy says of it, `policy` tests.
+#[test]
+fn q113_the_engine_makes_no_commit_that_ends_the_group_or_its_committer() {
+    let reinit = (
+        openmls::group::GroupId::from_slice(b"mimi://alice.example/g/other"),
+        openmls::prelude::ProtocolVersion::Mls10,
+        CS,
+        openmls::extensions::Extensions::<openmls::group::GroupContext>::empty(),
+    );
+    // The proposal is its fields.
+    let reinit = postcard::from_bytes(&postcard::to_stdvec(&reinit).unwrap()).unwrap();
+    let (_, _, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    let plan = Plan { proposals: vec![Proposal::ReInit(Box::new(reinit))], ..Plan::default() };
+    let commit = hostile_commit(&mut bob, plan);
+    let FanoutEvent::Commit { commit, .. } = &commit.event else { panic!() };
+    assert_eq!(by_value(commit).0, Vec::<u8>::new(), "left out");
+    let key = bob.device.signature_key().to_vec();
+    let Client { room, crypto, keys, .. } = &mut bob;
+    let member = &mut room.as_mut().unwrap().member;
+    let plan = Plan { proposals: vec![Proposal::SelfRemove], ..Plan::default() };
+    let made = member.commit(crypto, &keys.require(&key).unwrap(), plan, |_, _| None);
+    assert!(matches!(made, Err(MemberError::Ours(_))), "not made");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod leaves;
 mod reading;
 mod simulated;
 mod threats;
+mod trees;
 
 use std::collections::BTreeMap;
 

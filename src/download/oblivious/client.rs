@@ -18,7 +18,8 @@ pub enum AskFault {
     /// None of the keys can be used here.
     #[error("none of the gateway's keys can be used")]
     NoKey,
-    /// The response is longer than an asset may be.
+    /// The response is longer than an asset may be that comes this way: `Limits::oblivious_asset`. The proxy takes larger
+    /// ones.
     #[error("a response of {0} octets is too long")]
     TooLarge(usize),
     /// The response does not open: it is not for this request, or was changed on its way.
@@ -75,7 +76,7 @@ impl Waiting {
     pub fn open(self, limits: &Limits, sealed: &[u8]) -> Result<Answer, AskFault> {
         // Head, nonce and tag take less than this.
         const AROUND: u64 = 1024;
-        if sealed.len() as u64 > limits.asset.saturating_add(AROUND) {
+        if sealed.len() as u64 > limits.oblivious_asset.saturating_add(AROUND) {
             return Err(AskFault::TooLarge(sealed.len()));
         }
         let octets = self.response.decapsulate(sealed).map_err(|_| AskFault::Sealed)?;

@@ -71,7 +71,7 @@ impl Gateway {
             server.decapsulate(sealed).map_err(|_| GatewayRefusal::Malformed)?;
         let sealer = Sealer { response };
         let url = binary::read_request(&request).ok_or(ProxyRefusal::Request);
-        match url.and_then(|url| proxy.open(&url)) {
+        match url.and_then(|url| proxy.open(&url)).map(Fetch::oblivious) {
             Ok(fetch) => Ok(Opened::Fetch(fetch, Box::new(sealer))),
             Err(refusal) => Ok(Opened::Refused(refusal, sealer.refusal(&refusal)?)),
         }
@@ -96,7 +96,8 @@ fn id(server: &Server) -> Option<u8> {
 #[derive(Debug)]
 #[must_use = "somebody waits for an answer"]
 pub enum Opened {
-    /// It is for an asset of a peer: fetch it as for the proxy, and seal the answer.
+    /// It is for an asset of a peer: fetch it as for the proxy, and seal the answer. It is held whole until then, so no
+    /// more of it is taken than [`Limits::oblivious_asset`](crate::env::Limits::oblivious_asset).
     Fetch(Fetch, Box<Sealer>),
     /// It is refused: the reason, for logs, and the answer to send, with status 200 and type
     /// [`RESPONSE`](super::RESPONSE).

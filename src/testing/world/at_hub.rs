@@ -175,8 +175,8 @@ impl<C: WorldCrypto> World<C> {
             model.deafen(device, &read);
         }
         match (deed, event) {
-            (Some(Deed::Say(text)), FanoutEvent::Application { .. }) => {
-                model.say(device, *text, &owner)
+            (Some(Deed::Say(text)), FanoutEvent::Application { message, .. }) => {
+                model.say(device, *text, message.epoch(), &owner)
             }
             (Some(Deed::Commit(wish)), FanoutEvent::Commit { .. }) => {
                 model.commit(device, wish, &owner)?;

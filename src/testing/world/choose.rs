@@ -71,13 +71,21 @@ impl<C: WorldCrypto> World<C> {
     }
 
     /// A device of a user who is not on the list of a room.
-    pub(super) fn some_stranger(&self, choice: u8, room: u8) -> Option<usize> {
-        let room = self.some_room(room)?;
+    pub(super) fn some_stranger(&self, choice: u8, room: usize) -> Option<usize> {
         let model = self.model.get(&room)?;
         let outside: Vec<usize> = (0..self.phones.len())
             .filter(|device| !model.is_listed(self.phones[*device].user))
             .collect();
         pick(&outside, choice)
+    }
+
+    /// A room that people may join with a code, mostly.
+    pub(super) fn some_room_by_code(&self, choice: u8) -> Option<usize> {
+        let by_code = |room: &usize| {
+            self.model.get(room).is_some_and(|it| it.code_role(Some(RoleIndex(2))).is_some())
+        };
+        let rooms: Vec<usize> = (0..self.sites.len()).filter(by_code).collect();
+        pick(&rooms, choice / 8).filter(|_| choice % 8 < 7).or_else(|| self.some_room(choice / 8))
     }
 
     /// A room, or none in every other case.

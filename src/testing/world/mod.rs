@@ -35,14 +35,18 @@
 //! * A second process of a provider works on the same store with what it read some time ago.
 //! * Clocks jump.
 //!
-//! One thing does not happen: a hub never gets a second user's commit that lacks the same proposal, after which it would
-//! let that lapse as one that nobody can accept. A hub that has refused the first one is restarted, and forgets it.
+//! * Adversaries try what nobody may do: see the table in `attack`.
+//!
+//! Two things do not happen. A good proposal does not lapse because two users' devices commit without having fetched it
+//! a hub that has refused the first one is restarted, and forgets it. What nobody can accept does lapse, with the
+//! second user's commit. And a letter of consent is never late, for nothing in it tells it from a newer one.
 //!
 //! # What has to hold
 //!
-//! A model of plain sets and maps follows what the hubs save, without MLS and without octets. After each step it is held
-//! against the machines that the step has touched; each [`Invariant`] says what for. What did not hold is a
-//! [`Violation`], a value. At the end the faults stop, and everything has to arrive within a bounded number of rounds.
+//! A model of plain sets and maps follows what the hubs and the users' providers save, without MLS and without octets.
+//! After each step it is held against the machines that the step has touched; each [`Invariant`] says what for. What did
+//! not hold is a [`Violation`], a value. At the end the faults stop, and everything has to arrive within a bounded
+//! number of rounds.
 
 mod at_hub;
 mod attack;
@@ -70,6 +74,7 @@ mod server;
 mod show;
 mod shrink;
 mod slot;
+mod step;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -85,7 +90,8 @@ pub use self::{
     choices::{Choices, Octets, Seed},
     report::{Exchange, Invariant, Report, Tally, Violation, listed},
     shrink::shrink,
-    transition::{Step, Transition, steps},
+    step::{Step, steps},
+    transition::Transition,
 };
 use self::{
     luck::Luck,

@@ -1,11 +1,8 @@
 //! One step after the other.
 
 use super::{
-    World, WorldCrypto,
-    letters::Say,
-    luck::Luck,
-    report::Report,
-    transition::{Step, Transition},
+    World, WorldCrypto, letters::Say, luck::Luck, report::Report, step::Step,
+    transition::Transition,
 };
 
 impl<C: WorldCrypto> World<C> {
@@ -156,18 +153,19 @@ impl<C: WorldCrypto> World<C> {
                 self.search(usize::from(from) % count, usize::from(to) % count, what)
             }
             Transition::MakeCode { room, terms } => {
-                self.some_room(room).is_some_and(|room| self.make_code(room, terms))
+                self.some_room_by_code(room).is_some_and(|room| self.make_code(room, terms))
             }
             Transition::RevokeCode { room, code } => {
-                self.some_room(room).is_some_and(|room| self.revoke_code(room, code))
+                self.some_room_by_code(room).is_some_and(|room| self.revoke_code(room, code))
             }
             Transition::ChangeLinks { by, room, what } => {
                 member(self, by, room).is_some_and(|(by, room)| self.change_links(by, room, what))
             }
             Transition::Redeem { device, room, code } => {
-                match (self.some_stranger(device, room), self.some_room(room)) {
-                    (Some(device), Some(room)) => self.redeem(device, room, code),
-                    _ => false,
+                let room = self.some_room_by_code(room);
+                match room.and_then(|room| Some((self.some_stranger(device, room)?, room))) {
+                    Some((device, room)) => self.redeem(device, room, code),
+                    None => false,
                 }
             }
             Transition::ChangePolicy { by, room, which, value } => member(self, by, room)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Config, World, WorldCrypto,
     report::{Report, Violation},
-    transition::Step,
+    step::Step,
 };
 
 /// Leaves out what is not needed for a violation: halves first, then quarters, then single steps; then the bad luck of

@@ -16,6 +16,9 @@ use crate::{
     wire::{KeyMaterialRequest, KeyMaterialResponse},
 };
 
+/// What a call of a user at its provider came to; nothing after a crash.
+type AtUser<R, F> = Option<Result<Outcome<R, provider::Action>, F>>;
+
 impl<C: WorldCrypto> World<C> {
     /// A call of a user at its provider.
     pub(super) fn at_user<R, F>(
@@ -25,7 +28,7 @@ impl<C: WorldCrypto> World<C> {
             &'a mut provider::User,
             &Env<'_, C, ()>,
         ) -> Result<Step<'a, provider::User, R>, F>,
-    ) -> Option<Result<Outcome<R, provider::Action>, F>> {
+    ) -> AtUser<R, F> {
         self.at_user_landed(user, call).0
     }
 
@@ -37,7 +40,7 @@ impl<C: WorldCrypto> World<C> {
             &'a mut provider::User,
             &Env<'_, C, ()>,
         ) -> Result<Step<'a, provider::User, R>, F>,
-    ) -> (Option<Result<Outcome<R, provider::Action>, F>>, bool) {
+    ) -> (AtUser<R, F>, bool) {
         self.touched_users.insert(user);
         let crypto = self.crypto.clone();
         let provider = &mut self.providers[self.people[user].home];

@@ -2,7 +2,7 @@
 
 use openmimi::{
     download::{
-        ProxyRefusal,
+        Proxy, ProxyRefusal,
         oblivious::{Answer, AskFault, Gateway, GatewayRefusal, Opened, RelayRefusal, ask, relay},
     },
     env::{Limits, Peer},
@@ -220,9 +220,32 @@ fn a_response_opens_for_its_request_alone() {
     }
     let (waiting, response) = exchange();
     let mut small = limits;
-    small.asset = 1;
+    small.oblivious_asset = 1;
     let padded = [response, vec![0; 1024]].concat();
     assert_eq!(waiting.open(&small, &padded), Err(AskFault::TooLarge(padded.len())));
+}
+
+/// D-63: it is held whole on both sides, so it is bounded more tightly than what the proxy passes on.
+#[test]
+fn d_63_an_asset_that_comes_sealed_is_bounded_on_its_own() {
+    let gateway = gateway();
+    let mut limits = Limits::default();
+    (limits.asset, limits.oblivious_asset) = (100, 10);
+    let taken = |limits: &Limits, announced: &[u8]| {
+        let proxy = Proxy::new(proxy().hosts().clone(), limits);
+        let (request, _) = ask(&gateway.keys(), &url(ASSET)).unwrap();
+        let Opened::Fetch(fetch, _) = gateway.open(&proxy, &request).unwrap() else {
+            panic!("a host of a peer");
+        };
+        let now = openmimi::env::Timestamp(0);
+        let asked = fetch.resolved(now, &["192.0.43.8".parse().unwrap()]).unwrap();
+        asked.answered(now, 200, &[("content-length", announced)]).map(|it| it.left())
+    };
+    assert_eq!(taken(&limits, b"10"), Ok(10));
+    assert_eq!(taken(&limits, b"11"), Err(ProxyRefusal::TooLarge(10)));
+    // Never more than of any other asset.
+    limits.asset = 5;
+    assert_eq!(taken(&limits, b"6"), Err(ProxyRefusal::TooLarge(5)));
 }
 
 #[test]

@@ -178,6 +178,14 @@ fn d_62_d_64_p_246_what_a_host_may_answer() {
     assert_eq!((later(b"7").status(), later(b"7").retry_after()), (503, Some(7_000)));
     assert_eq!(later(b"999999999").retry_after(), Some(Limits::default().retry_after));
     assert_eq!(later(b"soon").retry_after(), None);
+    // By the hub's clock, in whichever form.
+    let at = openmimi::env::Timestamp(784_111_777_000 - 5_000);
+    for date in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+        let fetch = proxy().open(&url("https://files.b.example/1")).unwrap();
+        let asked = fetch.resolved(at, &[PUBLIC.parse().unwrap()]).unwrap();
+        let refusal = asked.answered(at, 429, &[("retry-after", date.as_bytes())]).unwrap_err();
+        assert_eq!((refusal.status(), refusal.retry_after()), (503, Some(5_000)), "{date}");
+    }
     assert_eq!(answered(429, &[]).unwrap_err().status(), 503);
     // Nothing of the hub's own network shows.
     for refusal in [ProxyRefusal::Host, ProxyRefusal::Port, ProxyRefusal::Address] {

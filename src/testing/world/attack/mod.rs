@@ -91,21 +91,30 @@ impl<C: WorldCrypto> World<C> {
             18 => ("server notifies for another's room", self.foreign_notify(by, room)),
             19 => ("server proposes as another", self.foreign_index(by, room)),
             20 => ("server forges a grant", self.forged_grant(by)),
-            21 => ("server gives wrong KeyPackages", self.wrong_keys(by, room, kind % 2 == 0)),
+            21 => (
+                "server gives wrong KeyPackages",
+                self.wrong_keys(by, room, kind.is_multiple_of(2)),
+            ),
             22 => ("client commits by a torn request", self.torn(by, room)),
             23 => ("client commits with a wrong tag", self.untagged_commit(by, room)),
             24 => ("client commits second", self.second_commit(by, room)),
             25 => ("client floods", self.flood(by, room)),
             26 => ("client proposes what nobody may", self.illegal_proposals(kind, by, room)),
-            27 => ("client proposes what nobody can accept", self.poison(by, room, kind % 2 == 0)),
+            27 => (
+                "client proposes what nobody can accept",
+                self.poison(by, room, kind.is_multiple_of(2)),
+            ),
             28 => {
                 let lies = [Lie::Sender, Lie::Room, Lie::Malformed, Lie::Truncated, Lie::Tag];
                 let lie = lies[usize::from(kind) % lies.len()];
                 ("client lies in what it says", self.lie(lie, by, room))
             }
             29 => ("client uses an ID again", self.same_id(by, room)),
-            30 => ("client refers to a wrong asset", self.wrong_asset(by, room, kind % 2 == 0)),
-            _ if kind % 2 == 0 => ("client is banned, and asks", self.banned_asks(room)),
+            30 => (
+                "client refers to a wrong asset",
+                self.wrong_asset(by, room, kind.is_multiple_of(2)),
+            ),
+            _ if kind.is_multiple_of(2) => ("client is banned, and asks", self.banned_asks(room)),
             _ => ("client forges a report", self.forged_report(by, room)),
         };
         match ended {

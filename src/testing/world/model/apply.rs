@@ -9,11 +9,12 @@ use crate::{
 };
 
 impl Room {
-    /// The hub has accepted a message of this device.
+    /// The hub has accepted a message of this device, made in this epoch: who has come since cannot read it.
     pub(in super::super) fn say(
         &mut self,
         device: Device,
         text: Text,
+        epoch: u64,
         owner: &[User],
     ) -> Result<(), Wrong> {
         let user = owner.get(device).copied().unwrap_or_default();
@@ -39,7 +40,8 @@ impl Room {
         for (member, role) in roles {
             let reader = self.readers.entry(member).or_default();
             let out = matches!(role, RoleIndex::NONE | RoleIndex::BANNED);
-            if out || reader.deaf || !self.roles.can(role, Capability::RECEIVE_MESSAGE) {
+            let late = reader.since > epoch;
+            if out || late || reader.deaf || !self.roles.can(role, Capability::RECEIVE_MESSAGE) {
                 reader.tolerated.insert(text);
             } else {
                 reader.expected.push(text);
@@ -113,7 +115,8 @@ impl Room {
 
     fn come(&mut self, device: Device) {
         self.now.members.insert(device);
-        self.readers.entry(device).or_default().deaf = false;
+        let reader = self.readers.entry(device).or_default();
+        (reader.deaf, reader.since) = (false, self.epoch + 1);
     }
 
     fn change(&mut self, wish: &Wish, owner: &[User]) {

@@ -98,6 +98,8 @@ pub(super) struct Reader {
     pub(super) expected: Vec<Text>,
     /// It may have got these too: its provider could not know yet that its user was out.
     pub(super) tolerated: BTreeSet<Text>,
+    /// The epoch in which it came last.
+    pub(super) since: u64,
     /// It has lost its keys, and reads nothing until it joins again.
     pub(super) deaf: bool,
 }

@@ -13,9 +13,9 @@ fn room() -> Room {
 #[test]
 fn a_message_is_expected_by_all_others_once() {
     let mut room = room();
-    room.say(1, 7, &OWNER).expect("a member speaks");
-    assert!(room.say(1, 7, &OWNER).is_err(), "twice");
-    assert!(room.say(3, 8, &OWNER).is_err(), "a stranger");
+    room.say(1, 7, 1, &OWNER).expect("a member speaks");
+    assert!(room.say(1, 7, 1, &OWNER).is_err(), "twice");
+    assert!(room.say(3, 8, 1, &OWNER).is_err(), "a stranger");
     assert!(room.check_read(0, &[7], true).is_ok());
     assert!(room.check_read(2, &[], false).is_ok(), "not yet");
     assert!(room.check_read(2, &[], true).is_err(), "never");
@@ -27,7 +27,7 @@ fn a_message_is_expected_by_all_others_once() {
 fn who_leaves_is_silent_at_once_and_gone_with_the_next_commit() {
     let mut room = room();
     room.leave(1, &OWNER).expect("a member leaves");
-    assert!(room.say(2, 1, &OWNER).is_err(), "its other device is silent");
+    assert!(room.say(2, 1, 1, &OWNER).is_err(), "its other device is silent");
     room.commit(0, &Wish::Pending, &OWNER).expect("somebody commits");
     assert_eq!(room.now.members, [0].into());
     assert_eq!(room.role(1), RoleIndex::NONE);

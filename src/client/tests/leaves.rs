@@ -266,7 +266,7 @@ fn r160_r162_a_policy_that_the_room_does_not_fit() {
         let AppDataUpdateOperation::Update(data) = update.operation() else { panic!() };
         let propose = Propose::UpdateAppDataComponent {
             component_id: update.component_id(),
-            update: data.as_slice().to_vec().into(),
+            update: data.as_slice().to_vec(),
         };
         not_kept(&mut carol, &hostile_proposal(&mut alice, propose), rule);
         let plan = Plan { proposals: vec![new_policy(&policy)], ..Plan::default() };
@@ -285,7 +285,7 @@ fn q79_what_no_longer_fits_lapses() {
     let policy = mandatory(|it| it.component_ids = vec![BOTS]);
     let propose = Propose::UpdateAppDataComponent {
         component_id: ComponentId::MLS_OPERATIONAL_POLICY.0,
-        update: policy.encode().into(),
+        update: policy.encode(),
     };
     take(&mut carol, &hostile_proposal(&mut alice, propose)).unwrap();
     let [left] = carol.room().state.waiting.iter().collect::<Vec<_>>()[..] else { panic!() };

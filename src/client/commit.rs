@@ -33,7 +33,7 @@ use crate::{
     codec::Wire,
     env::{Crypto, Env},
     error::Misuse,
-    policy::{Claims, Committer, Denied, JoinCode, Verdict, View, judge_commit},
+    policy::{self, Claims, Committer, Denied, JoinCode, Verdict, View, judge_commit},
     room::{ComponentId, ComponentOperation, ParticipantListUpdate, RoomState},
     uri::UserUri,
     wire::{
@@ -194,6 +194,17 @@ pub(super) fn judge(
         owned.iter().map(|(owned, by_reference)| owned.committed(*by_reference)).collect();
     let view = View::new(&state.epoch.committed, &state.epoch.effective);
     let verdict = judge_commit(view, committer, &proposals).map_err(Bad::Denied)?;
+
+    let arrivals = staged.queued_proposals().map(|it| leaf::arrival(it.proposal()));
+    let arrivals: Vec<_> = arrivals.collect::<Option<_>>().ok_or(Bad::Invalid)?;
+    let path = path.map(|path| leaf::said(path).ok_or(Bad::Invalid)).transpose()?;
+    if path.is_some() {
+        touched.extend(committer_leaf);
+    }
+    let staying = leaf::all(group, &touched);
+    let ground = leaf::ground(group.ciphersuite(), group.extensions());
+    policy::leaf::commit(view, &ground, joins, &arrivals, path.as_ref(), staying)
+        .map_err(Bad::Denied)?;
     Ok(Judged { verdict, by, omitted })
 }
 

@@ -16,6 +16,7 @@ use super::{
     Keys, Lifetime,
     draft::Draft,
     epoch::Epoch,
+    leaf,
     member::{Genesis, Member, Tuning},
     refusal::Refusal,
     room::{Room, changes},
@@ -134,6 +135,7 @@ impl Room {
 
         let group = member.group()?;
         let epoch = Epoch::of(group, &offer.room)?;
+        leaf::stand(&epoch.committed, group)?;
         member.tune(env.crypto, &tuned(&epoch.committed, limits))?;
         let group = member.group()?;
         let octets = |it: Result<Vec<u8>, tls_codec::Error>| {

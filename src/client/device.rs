@@ -225,9 +225,10 @@ impl Device {
         for _ in 0..count {
             let store = Store::default();
             let failed = Misuse::Crypto("a KeyPackage cannot be made");
+            let words = leaf::Words::new(suite, env.crypto);
             let Ok(bundle) = KeyPackage::builder()
-                .leaf_node_capabilities(leaf::capabilities(suite))
-                .leaf_node_extensions(leaf::extensions())
+                .leaf_node_capabilities(words.capabilities)
+                .leaf_node_extensions(words.extensions)
                 .key_package_lifetime(lifetime.to_openmls())
                 .build(
                     suite,

@@ -107,6 +107,9 @@ impl Room {
             let who = policy::message::Sender::of(room, sender);
             let sends = who.and_then(|who| policy::message::send(&who));
             sends.map_err(|_| Discard::NotAllowed)?;
+            if !policy::leaf::may_stand_beside(room, got.message.authenticated_data()) {
+                return Err(Discard::Forbidden);
+            }
         }
         if got.at > env.now.plus(AHEAD) {
             return Err(Discard::Future);

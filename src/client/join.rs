@@ -20,6 +20,7 @@ use super::{
     create::{credential, kept, tuned, untuned},
     draft::Draft,
     epoch::{self, Epoch},
+    leaf::{self, Words},
     member::{Entrance, Member},
     outbox::{Entry, Stage, Wish},
     proposed::{self, Owned, People, Who},
@@ -107,6 +108,7 @@ impl Room {
         let tree = tree.to_openmls();
         let mut member = Member::join(env.crypto, &lent.bundle, welcome, tree, untuned())?;
         let epoch = Epoch::of(member.group()?, room)?;
+        leaf::stand(&epoch.committed, member.group()?)?;
         member.tune(env.crypto, &tuned(&epoch.committed, limits))?;
         let group = member.group()?;
         let head = Head {
@@ -292,12 +294,14 @@ fn enter<C: Crypto>(
 
     let signer = env.keys.require(&request.signature_key)?;
     let tuning = tuned(&before.committed, limits);
+    let words = Words::new(group_info.ciphersuite(), env.crypto);
     let entrance = Entrance {
         credential: credential(&request.user, &request.signature_key),
         group_info,
         tree: tree.to_openmls(),
         self_removes: self_removes.iter().filter_map(public).collect(),
         update: update.map(|it| AppDataUpdateProposal::update(ComponentId::PARTICIPANT_LIST.0, it)),
+        words,
     };
     let (member, bundle) = Member::join_external(
         env.crypto,
@@ -307,6 +311,7 @@ fn enter<C: Crypto>(
         tuning,
     )?;
     let group = member.group()?;
+    leaf::stand(&before.committed, group)?;
     let epoch = commit::entered(&before, verdict, group)?;
     let (body, hash) = commit::request(&bundle)?;
     let left = group.epoch().as_u64().saturating_sub(1);

@@ -1,21 +1,30 @@
-//! What every leaf of this library says: what it can do (E-012), and for how long it may be added.
+//! What every leaf of this library says: what it can do (E-012), and for how long it may be added; and what others' do.
+
+use std::{borrow::Cow, collections::BTreeSet};
 
 use openmls::{
     credentials::CredentialType,
     extensions::{
         AppDataDictionary, AppDataDictionaryExtension, Extension, ExtensionType, Extensions,
     },
-    group::GroupContext,
-    messages::proposals::ProposalType,
+    group::{GroupContext, MlsGroup},
+    messages::proposals::{AppDataUpdateOperation, Proposal, ProposalType},
     prelude::{Capabilities, LeafNode, LeafNodeParameters},
 };
-use openmls_traits::types::Ciphersuite;
+use openmls_traits::{random::OpenMlsRand, types::Ciphersuite};
+use tls_codec::Serialize as _;
 
 use super::media::RECEIVED;
 use crate::{
     codec::{Wire, decode_exact, write_vec},
+    delivery,
     env::Timestamp,
-    policy::components::MediaTypeList,
+    policy::{
+        self, Denied,
+        components::MediaTypeList,
+        leaf::{Arrival, Ground},
+    },
+    room::{ComponentId, RoomState},
 };
 
 /// When a leaf may be added to a group: the lifetime of a KeyPackage, and of the leaf that a room begins with
@@ -70,38 +79,61 @@ fn media_type_list() -> Vec<u8> {
         .encode()
 }
 
-/// The capabilities of a leaf.
-pub(super) fn capabilities(ciphersuite: Ciphersuite) -> Capabilities {
-    Capabilities::builder()
-        .ciphersuites(vec![ciphersuite])
-        .extensions(vec![ExtensionType::AppDataDictionary])
-        .proposals(vec![
-            ProposalType::AppDataUpdate,
-            ProposalType::AppEphemeral,
-            ProposalType::SelfRemove,
-        ])
-        .credentials(vec![CredentialType::Basic])
-        .build()
+/// Components that nobody ever defines: others have to ignore them, and by finding some everywhere keep able to
+/// (RFC 9420, section 13.5; mls-extensions, section 5.1).
+const GREASE: [u16; 8] = [0x0A0A, 0x1A1A, 0x2A2A, 0x3A3A, 0x4A4A, 0x5A5A, 0x6A6A, 0x7A7A];
+
+/// What a new leaf says.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) capabilities: Capabilities,
+    /// Components, Safe AAD components and media types.
+    pub(super) extensions: Extensions<LeafNode>,
 }
 
-/// The extensions of a leaf: components, Safe AAD components and media types.
-pub(super) fn extensions() -> Extensions<LeafNode> {
-    let mut dictionary = AppDataDictionary::new();
-    dictionary.insert(APP_COMPONENTS, component_list(&COMPONENTS));
-    dictionary.insert(SAFE_AAD, component_list(&[FRANK_AAD]));
-    dictionary.insert(CONTENT_MEDIA_TYPES, media_type_list());
-    Extensions::from_vec(vec![Extension::AppDataDictionary(AppDataDictionaryExtension::new(
-        dictionary,
-    ))])
-    .expect("a leaf may hold a dictionary")
-}
+impl Words {
+    /// With GREASE in every list that takes it, and as a component (E-063). Not as an extension: openmls takes it for
+    /// another type than the one that the leaf lists, and refuses the leaf.
+    pub(super) fn new(ciphersuite: Ciphersuite, random: &impl OpenMlsRand) -> Self {
+        let of = || {
+            // Without randomness the first one does: it hides nothing.
+            let [drawn] = random.random_array().unwrap_or([0]);
+            GREASE.get(usize::from(drawn) % GREASE.len()).copied().unwrap_or(0x0A0A)
+        };
+        let with = |codes: &[u16], more: u16| {
+            let mut codes = [codes, &[more]].concat();
+            codes.sort_unstable();
+            component_list(&codes)
+        };
+        let component = of();
+        let capabilities = Capabilities::builder()
+            .ciphersuites(vec![ciphersuite])
+            .extensions(vec![ExtensionType::AppDataDictionary])
+            .proposals(vec![
+                ProposalType::AppDataUpdate,
+                ProposalType::AppEphemeral,
+                ProposalType::SelfRemove,
+            ])
+            .credentials(vec![CredentialType::Basic])
+            .build()
+            .with_grease(random);
+        let mut dictionary = AppDataDictionary::new();
+        dictionary.insert(APP_COMPONENTS, with(&COMPONENTS, component));
+        dictionary.insert(SAFE_AAD, with(&[FRANK_AAD], of()));
+        dictionary.insert(CONTENT_MEDIA_TYPES, media_type_list());
+        dictionary.insert(component, Vec::new());
+        let dictionary = Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary));
+        let extensions = Extensions::single(dictionary).expect("a leaf may hold a dictionary");
+        Self { capabilities, extensions }
+    }
 
-/// What an external joiner's leaf says.
-pub(super) fn parameters(ciphersuite: Ciphersuite) -> LeafNodeParameters {
-    LeafNodeParameters::builder()
-        .with_capabilities(capabilities(ciphersuite))
-        .with_extensions(extensions())
-        .build()
+    /// What an external joiner's leaf says.
+    pub(super) fn into_parameters(self) -> LeafNodeParameters {
+        LeafNodeParameters::builder()
+            .with_capabilities(self.capabilities)
+            .with_extensions(self.extensions)
+            .build()
+    }
 }
 
 /// Whether a leaf lists every component of the GroupContext, and every one that Safe AAD needs there.
@@ -136,6 +168,60 @@ pub(super) fn receives(leaf: &LeafNode, group: &Extensions<GroupContext>) -> boo
     required.0.iter().all(|wanted| listed.0.iter().any(|it| it.matches(wanted)))
 }
 
+/// What a leaf says, as the policy takes it.
+pub(super) fn said(leaf: &LeafNode) -> Option<delivery::Leaf> {
+    delivery::Leaf::decode(&leaf.tls_serialize_detached().ok()?).ok()
+}
+
+/// What stands in the leaves of a group, but for some.
+pub(super) fn all<'a>(
+    group: &'a MlsGroup,
+    except: &'a BTreeSet<u32>,
+) -> impl Iterator<Item = delivery::Leaf> + 'a {
+    let members = group.members().filter(|member| !except.contains(&member.index.u32()));
+    members.filter_map(|member| said(group.public_group().leaf(member.index)?))
+}
+
+/// What the group is, as the policy takes it.
+pub(super) fn ground(ciphersuite: Ciphersuite, extensions: &Extensions<GroupContext>) -> Ground {
+    let extensions = extensions.iter().map(|it| it.extension_type().into()).collect();
+    Ground { ciphersuite: ciphersuite.into(), extensions }
+}
+
+/// Whether the room may be with the leaves of its group.
+pub(super) fn stand(room: &RoomState, group: &MlsGroup) -> Result<(), Denied> {
+    let ground = ground(group.ciphersuite(), group.extensions());
+    policy::leaf::stand(room, &ground, all(group, &BTreeSet::new()))
+}
+
+/// What a proposal brings; none if its leaf does not decode.
+pub(super) fn arrival(proposal: &Proposal) -> Option<Arrival<'_>> {
+    Some(match proposal {
+        Proposal::Add(add) => {
+            let key_package = add.key_package();
+            let extensions = key_package.extensions().iter();
+            let extensions = extensions.map(|it| it.extension_type().into()).collect();
+            Arrival::Added(Cow::Owned(said(key_package.leaf_node())?), extensions)
+        }
+        Proposal::Update(update) => Arrival::Renewed(Cow::Owned(said(update.leaf_node())?)),
+        Proposal::AppDataUpdate(update) => {
+            let octets = match update.operation() {
+                AppDataUpdateOperation::Update(data) => Some(data.as_slice()),
+                AppDataUpdateOperation::Remove => None,
+            };
+            Arrival::Component(ComponentId(update.component_id()), octets)
+        }
+        Proposal::AppEphemeral(_)
+        | Proposal::Remove(_)
+        | Proposal::SelfRemove
+        | Proposal::GroupContextExtensions(_)
+        | Proposal::ReInit(_)
+        | Proposal::PreSharedKey(_)
+        | Proposal::ExternalInit(_)
+        | Proposal::Custom(_) => Arrival::Nothing,
+    })
+}
+
 fn component_ids(list: &[u8]) -> Option<Vec<u16>> {
     decode_exact(list, |reader| reader.vec("component_ids", |reader| reader.u16("ComponentID")))
         .ok()
@@ -146,10 +232,39 @@ mod tests {
     use openmls::prelude::{BasicCredential, CredentialWithKey, KeyPackage};
     use openmls_basic_credential::SignatureKeyPair;
     use openmls_rust_crypto::OpenMlsRustCrypto;
+    use openmls_traits::OpenMlsProvider as _;
 
     use super::*;
 
     const SUITE: Ciphersuite = Ciphersuite::MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519;
+
+    fn words() -> Words {
+        Words::new(SUITE, OpenMlsRustCrypto::default().rand())
+    }
+
+    /// E-063: some of it is everywhere, and not always the same.
+    #[test]
+    fn a_leaf_holds_grease() {
+        let mut drawn = BTreeSet::new();
+        for _ in 0..200 {
+            let Words { capabilities, extensions } = words();
+            let ours = &capabilities;
+            assert_eq!(ours.ciphersuites().iter().filter(|it| it.is_grease()).count(), 1);
+            assert_eq!(ours.extensions().iter().filter(|it| it.is_grease()).count(), 1);
+            assert_eq!(ours.proposals().iter().filter(|it| it.is_grease()).count(), 1);
+            assert_eq!(ours.credentials().iter().filter(|it| it.is_grease()).count(), 1);
+            let dictionary = extensions.app_data_dictionary().unwrap().dictionary();
+            assert_eq!(dictionary.entries().filter(|it| GREASE.contains(&it.id())).count(), 1);
+            for list in [APP_COMPONENTS, SAFE_AAD] {
+                let codes = component_ids(dictionary.get(&list).unwrap()).unwrap();
+                assert!(codes.is_sorted());
+                let grease: Vec<_> = codes.iter().filter(|it| GREASE.contains(it)).collect();
+                assert_eq!(grease.len(), 1);
+                drawn.extend(grease.into_iter().copied());
+            }
+        }
+        assert_eq!(drawn.len(), GREASE.len());
+    }
 
     /// E-083, E-084, Q-28: somebody who does not receive what the room requires is not added.
     #[test]
@@ -161,7 +276,7 @@ mod tests {
         };
         let leaf = |extensions: Extensions<LeafNode>| {
             KeyPackage::builder()
-                .leaf_node_capabilities(capabilities(SUITE))
+                .leaf_node_capabilities(words().capabilities)
                 .leaf_node_extensions(extensions)
                 .build(SUITE, &OpenMlsRustCrypto::default(), &signer, credential.clone())
                 .unwrap()
@@ -176,7 +291,7 @@ mod tests {
             let dictionary = AppDataDictionaryExtension::new(dictionary);
             Extensions::from_vec(vec![Extension::AppDataDictionary(dictionary)]).unwrap()
         };
-        let ours = leaf(extensions());
+        let ours = leaf(words().extensions);
         assert!(receives(&ours, &Extensions::empty()), "nothing is required");
         for types in [
             &["application/mimi-content"][..],
@@ -195,7 +310,7 @@ mod tests {
     /// C-001, C-080, E-012, E-080: what a leaf says that its client receives, and that it says so.
     #[test]
     fn a_leaf_lists_what_its_client_receives() {
-        let extensions = extensions();
+        let Words { capabilities, extensions } = words();
         let dictionary = extensions.app_data_dictionary().unwrap().dictionary();
         let list = MediaTypeList::decode(dictionary.get(&CONTENT_MEDIA_TYPES).unwrap()).unwrap();
         let types: Vec<_> = list.0.iter().map(ToString::to_string).collect();
@@ -211,7 +326,6 @@ mod tests {
         let components = component_ids(dictionary.get(&APP_COMPONENTS).unwrap()).unwrap();
         assert!(components.contains(&CONTENT_MEDIA_TYPES) && components.contains(&SAFE_AAD));
         assert!(components.is_sorted());
-        let capabilities = capabilities(SUITE);
         assert!(capabilities.extensions().contains(&ExtensionType::AppDataDictionary));
         for proposal in [ProposalType::AppDataUpdate, ProposalType::SelfRemove] {
             assert!(capabilities.proposals().contains(&proposal));

@@ -38,7 +38,8 @@ use tls_codec::SecretVLBytes;
 use super::{
     Lifetime,
     keys::Lent,
-    leaf, secrets,
+    leaf::{self, Words},
+    secrets,
     store::{Store, StoreError, Value, name},
 };
 use crate::{
@@ -144,6 +145,8 @@ pub(super) struct Entrance {
     pub(super) self_removes: Vec<PublicMessageIn>,
     /// The joiner's own entry in the participant list, if it has none.
     pub(super) update: Option<AppDataUpdateProposal>,
+    /// What its leaf says.
+    pub(super) words: Words,
 }
 
 /// One client in one MLS group.
@@ -167,11 +170,12 @@ impl Member {
     ) -> Result<Self, MemberError> {
         let Genesis { credential, id, ciphersuite, lifetime, extensions } = genesis;
         let store = Store::default();
+        let words = Words::new(ciphersuite, crypto);
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(ciphersuite)
             .lifetime(lifetime.to_openmls())
-            .capabilities(leaf::capabilities(ciphersuite))
-            .with_leaf_node_extensions(leaf::extensions())
+            .capabilities(words.capabilities)
+            .with_leaf_node_extensions(words.extensions)
             .map_err(|_| MemberError::Ours("the leaf"))?
             .with_group_context_extensions(extensions)
             .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)
@@ -245,9 +249,8 @@ impl Member {
         ) -> Option<AppDataUpdates>,
         tuning: Tuning,
     ) -> Result<(Self, CommitMessageBundle), MemberError> {
-        let Entrance { credential, group_info, tree, self_removes, update } = entrance;
+        let Entrance { credential, group_info, tree, self_removes, update, words } = entrance;
         let store = Store::default();
-        let ciphersuite = group_info.ciphersuite();
         let provider = Provider { crypto, store: &store };
         let mut builder = MlsGroup::external_commit_builder()
             .with_ratchet_tree(tree)
@@ -256,7 +259,7 @@ impl Member {
             .skip_lifetime_validation()
             .build_group(&provider, group_info, credential)
             .map_err(|_| MemberError::Peer("the GroupInfo"))?
-            .leaf_node_parameters(leaf::parameters(ciphersuite));
+            .leaf_node_parameters(words.into_parameters());
         if let Some(update) = update {
             builder = builder.add_app_data_update_proposal(update);
         }

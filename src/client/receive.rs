@@ -1,11 +1,11 @@
 //! What the hub fans out: in.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use openmls::{
     framing::ProcessedMessageContent,
     framing::errors::MessageDecryptionError,
-    group::{QueuedProposal, ValidationError},
+    group::{MlsGroup, QueuedProposal, ValidationError},
     prelude::ProcessMessageError,
 };
 use tls_codec::Serialize as _;
@@ -26,7 +26,7 @@ use crate::{
     delivery::{self, context::Context},
     env::{Crypto, Env, Timestamp},
     machine::Step,
-    policy::{Proposed, Queue, View, judge_proposals},
+    policy::{self, Denied, Proposed, Queue, Reason, View, judge_proposals},
     wire::{FanoutEvent, FanoutMessage, Frank, PrivateMessage, PublicMessage},
 };
 
@@ -201,17 +201,19 @@ impl Room {
                 waiting.yields_to(queued.proposal(), waiting::leaf_of(message))
             })
         });
-        let rebuild = draft.state.waiting.len() != before;
-        let lapsed = {
+        let group = self.member.group()?;
+        let verdict = outgrown(draft, group, &verified).and_then(|outgrown| {
+            draft.lapse(|at, _| outgrown.contains(&at));
             let epoch = &draft.state.epoch;
             let waiting: Vec<Proposed<'_>> =
                 draft.state.waiting.iter().map(|waiting| waiting.owned.borrow()).collect();
             let bundle: Vec<Proposed<'_>> =
                 verified.iter().map(|(_, _, owned)| owned.borrow()).collect();
             let view = View::new(&epoch.committed, &epoch.effective);
+            let rebuild = waiting.len() != before;
             judge_proposals(view, Queue { waiting: &waiting, rebuild }, &bundle)
-        };
-        let accepted = match lapsed {
+        });
+        let accepted = match verdict {
             Ok(accepted) => accepted,
             Err(denied) => {
                 // The hub has let in what must not be (D-05): nobody commits it, and nothing lapses by it.
@@ -225,8 +227,7 @@ impl Room {
         accepted.apply(&mut effective);
         draft.state.epoch.effective = Arc::new(effective);
         draft.lapse(|at, _| gone.contains(&at));
-        let by: std::collections::BTreeSet<Who> =
-            verified.iter().map(|(_, _, owned)| owned.by.clone()).collect();
+        let by: BTreeSet<Who> = verified.iter().map(|(_, _, owned)| owned.by.clone()).collect();
         for (message, queued, owned) in verified {
             draft.wait(message, queued, owned);
         }
@@ -264,4 +265,22 @@ impl Room {
             | ProcessedMessageContent::OwnPendingCommit => Err(Refusal::Mls("a proposal")),
         }
     }
+}
+
+/// The places of what waits and no longer fits, if the bundle may wait as far as leaves go.
+fn outgrown(
+    draft: &Draft,
+    group: &MlsGroup,
+    bundle: &[(PublicMessage, QueuedProposal, Owned)],
+) -> Result<BTreeSet<usize>, Denied> {
+    let epoch = &draft.state.epoch;
+    let view = View::new(&epoch.committed, &epoch.effective);
+    let bundle = bundle.iter().map(|(_, queued, _)| leaf::arrival(queued.proposal()));
+    let unread = || Denied::new("R-160", Reason::Lacks);
+    let bundle: Vec<_> = bundle.collect::<Option<_>>().ok_or_else(unread)?;
+    let waiting = draft.state.waiting.iter();
+    let waiting = waiting.filter_map(|waiting| leaf::arrival(waiting.queued.proposal()));
+    let nobody = BTreeSet::new();
+    let ground = leaf::ground(group.ciphersuite(), group.extensions());
+    policy::leaf::proposals(view, &ground, waiting, &bundle, leaf::all(group, &nobody))
 }

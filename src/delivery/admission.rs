@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{
     context::{Context, component, extension, read_component_ids},
-    frame::{Capabilities, RawLeaf},
+    frame::RawLeaf,
     refusal::LeafFault,
     roster::{Entry, Roster},
+    view::Capabilities,
 };
 use crate::{codec::decode_exact, env::Timestamp, error::DecodeError};
 
@@ -108,7 +109,7 @@ pub(super) fn admit(
 fn is_capable(context: &Context, roster: &Roster, leaf: &RawLeaf) -> bool {
     let Ok(required) = Required::of(context) else { return false };
     let Capabilities { versions, ciphersuites, extensions, proposals, credentials } =
-        &leaf.capabilities;
+        &leaf.leaf.capabilities;
     let kind = leaf.leaf.credential.kind;
     let supports =
         |wanted: &u16| extension::DEFAULT.contains(wanted) || extensions.contains(wanted);
@@ -117,7 +118,7 @@ fn is_capable(context: &Context, roster: &Roster, leaf: &RawLeaf) -> bool {
         && required.extensions.iter().all(supports)
         && context.extensions.iter().all(|(kind, _)| supports(kind))
         && (!context.dictionary_last || extensions.contains(&extension::APP_DATA_DICTIONARY))
-        && leaf.extensions.iter().all(supports)
+        && leaf.leaf.extensions.iter().all(supports)
         && required.proposals.iter().all(|wanted| (1..=7).contains(wanted) || proposals.contains(wanted))
         && required.credentials.iter().all(|wanted| credentials.contains(wanted))
         && credentials.contains(&kind)

@@ -204,7 +204,7 @@ impl Group {
         }
         let committer = match (from, &raw.path) {
             (Origin::Outside, Some(leaf)) => {
-                Committer::Joiner { leaf: outcome.signer, node: leaf.leaf.clone() }
+                Committer::Joiner { leaf: outcome.signer, node: Box::new(leaf.leaf.clone()) }
             }
             (Origin::Member(leaf), _) => Committer::Member(leaf),
             (Origin::Outside, None) => return Err(CommitRefusal::NoPath),
@@ -275,8 +275,11 @@ impl Group {
         let gone = change.removed.clone();
         let mut free = self.roster.free(&gone);
         for item in items {
-            if let (RawProposal::Add { .. }, Some(entry), ProposalView::Add { key_package, leaf }) =
-                (item.raw, &item.entry, &item.committed.content)
+            if let (
+                RawProposal::Add { .. },
+                Some(entry),
+                ProposalView::Add { key_package, leaf, .. },
+            ) = (item.raw, &item.entry, &item.committed.content)
                 && let Some(index) = free.next()
             {
                 change.put.insert(index, entry.clone());

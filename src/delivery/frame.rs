@@ -6,7 +6,7 @@ use openmls_traits::{crypto::OpenMlsCrypto, types::Ciphersuite};
 
 use super::{
     context::{RawExtension, extension, read_credential, read_dictionary, read_extensions},
-    view::{ComponentOperation, KeyPackageRef, Leaf, LeafIndex},
+    view::{Capabilities, ComponentOperation, KeyPackageRef, Leaf, LeafIndex},
 };
 use crate::{
     codec::{Reader, decode_exact},
@@ -84,32 +84,21 @@ pub(super) enum RawProposal {
     Refused(u16),
 }
 
-/// The keys of a KeyPackage that have to be unique.
+/// What a KeyPackage says beside its leaf.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AddKeys {
     pub(super) version: u16,
     pub(super) ciphersuite: u16,
     pub(super) init_key: Vec<u8>,
+    /// The types of its extensions.
+    pub(super) extensions: Vec<u16>,
 }
 
 /// A leaf node, with what its admission depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RawLeaf {
     pub(super) encryption_key: Vec<u8>,
-    pub(super) capabilities: Capabilities,
     pub(super) leaf: Leaf,
-    /// The types of its extensions.
-    pub(super) extensions: Vec<u16>,
-}
-
-/// What a leaf says that it can do (RFC 9420, section 7.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Capabilities {
-    pub(super) versions: Vec<u16>,
-    pub(super) ciphersuites: Vec<u16>,
-    pub(super) extensions: Vec<u16>,
-    pub(super) proposals: Vec<u16>,
-    pub(super) credentials: Vec<u16>,
 }
 
 /// A commit.
@@ -242,10 +231,14 @@ fn read_add(reader: &mut Reader<'_>) -> Result<RawProposal, DecodeError> {
     let ciphersuite = reader.u16("KeyPackage.cipher_suite")?;
     let init_key = reader.bytes("KeyPackage.init_key")?.to_vec();
     let leaf = read_leaf(reader)?;
-    read_extensions(reader)?;
+    let extensions = read_extensions(reader)?.into_iter().map(|(kind, _)| kind).collect();
     reader.bytes("KeyPackage.signature")?;
     let key_package = rest.get(..rest.len() - reader.rest().len()).unwrap_or_default().to_vec();
-    Ok(RawProposal::Add { key_package, keys: AddKeys { version, ciphersuite, init_key }, leaf })
+    Ok(RawProposal::Add {
+        key_package,
+        keys: AddKeys { version, ciphersuite, init_key, extensions },
+        leaf,
+    })
 }
 
 /// A leaf node, as it stands in trees, KeyPackages, Updates and paths.
@@ -273,12 +266,9 @@ pub(super) fn read_leaf(reader: &mut Reader<'_>) -> Result<RawLeaf, DecodeError>
         .find(|(kind, _)| *kind == extension::APP_DATA_DICTIONARY)
         .map_or_else(|| Ok(Default::default()), |(_, data)| read_dictionary(data))?;
     reader.bytes("LeafNode.signature")?;
-    Ok(RawLeaf {
-        encryption_key,
-        capabilities,
-        leaf: Leaf { credential, signature_key, components, lifetime },
-        extensions: extensions.into_iter().map(|(kind, _)| kind).collect(),
-    })
+    let extensions = extensions.into_iter().map(|(kind, _)| kind).collect();
+    let leaf = Leaf { credential, signature_key, components, lifetime, capabilities, extensions };
+    Ok(RawLeaf { encryption_key, leaf })
 }
 
 fn read_codes(reader: &mut Reader<'_>) -> Result<Vec<u16>, DecodeError> {

@@ -76,8 +76,9 @@ pub use self::{
     },
     staged::StagedCommit,
     view::{
-        CommittedProposal, Committer, ComponentOperation, Credential, ExtensionsChange,
-        ExternalSender, KeyPackageRef, Leaf, LeafIndex, Member, ProposalRef, ProposalView, Sender,
+        Capabilities, CommittedProposal, Committer, ComponentOperation, Credential,
+        ExtensionsChange, ExternalSender, KeyPackageRef, Leaf, LeafIndex, Member, ProposalRef,
+        ProposalView, Sender,
     },
 };
 use crate::{codec::Reader, env::Timestamp, machine::Key};
@@ -193,6 +194,17 @@ impl Group {
     /// All members, by leaf.
     pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
         self.roster.members()
+    }
+
+    /// The types of the extensions in the GroupContext.
+    pub fn extension_types(&self) -> impl Iterator<Item = u16> {
+        let dictionary = self.context.dictionary_last.then_some(extension::APP_DATA_DICTIONARY);
+        self.context.extensions.iter().map(|(kind, _)| *kind).chain(dictionary)
+    }
+
+    /// What stands in each leaf. Takes time in proportion to the group: [`Group::members`] does not.
+    pub fn leaves(&self) -> impl Iterator<Item = (LeafIndex, Leaf)> {
+        self.engine.leaves().filter_map(|(index, raw)| Some((index, raw?.leaf)))
     }
 
     /// The member at a leaf.

@@ -43,7 +43,7 @@ impl Entry {
             credential: leaf.leaf.credential.clone(),
             signature_key: leaf.leaf.signature_key.clone(),
             encryption_key: leaf.encryption_key.clone(),
-            credentials: leaf.capabilities.credentials.clone(),
+            credentials: leaf.leaf.capabilities.credentials.clone(),
             known: list(component::APP_COMPONENTS)?,
             safe_aad: list(component::SAFE_AAD)?,
         })

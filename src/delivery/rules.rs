@@ -129,9 +129,10 @@ pub(super) fn view(
     name: Option<KeyPackageRef>,
 ) -> Result<ProposalView, ProposalFault> {
     Ok(match proposal {
-        RawProposal::Add { leaf, .. } => ProposalView::Add {
+        RawProposal::Add { leaf, keys, .. } => ProposalView::Add {
             key_package: name.ok_or(ProposalFault::Engine)?,
             leaf: leaf.leaf.clone(),
+            extensions: keys.extensions.clone(),
         },
         RawProposal::Update(leaf) => ProposalView::Update { leaf: leaf.leaf.clone() },
         RawProposal::Remove(leaf) => ProposalView::Remove(*leaf),

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::frame::read_leaf;
+use crate::{codec::decode_exact, error::DecodeError};
+
 /// The place of a member in the ratchet tree.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -81,6 +84,35 @@ pub struct Leaf {
     pub components: BTreeMap<u16, Vec<u8>>,
     /// Seconds since the Unix epoch, first and last, for which it is valid. Only a KeyPackage's leaf has them.
     pub lifetime: Option<(u64, u64)>,
+    /// What it says that its client can do.
+    pub capabilities: Capabilities,
+    /// The types of its extensions.
+    pub extensions: Vec<u16>,
+}
+
+impl Leaf {
+    /// Reads a LeafNode.
+    ///
+    /// # Errors
+    /// If it does not decode.
+    pub(crate) fn decode(octets: &[u8]) -> Result<Self, DecodeError> {
+        decode_exact(octets, read_leaf).map(|raw| raw.leaf)
+    }
+}
+
+/// What a leaf says that its client can do (RFC 9420, section 7.2). What MLS has of every client is not listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Protocol versions.
+    pub versions: Vec<u16>,
+    /// Cipher suites.
+    pub ciphersuites: Vec<u16>,
+    /// Extension types.
+    pub extensions: Vec<u16>,
+    /// Proposal types.
+    pub proposals: Vec<u16>,
+    /// Credential types.
+    pub credentials: Vec<u16>,
 }
 
 /// What an AppDataUpdate does to its component (draft-ietf-mls-extensions, section 4.7).
@@ -101,6 +133,8 @@ pub enum ProposalView {
         key_package: KeyPackageRef,
         /// Its leaf.
         leaf: Leaf,
+        /// The types of the KeyPackage's own extensions.
+        extensions: Vec<u16>,
     },
     /// The sender's leaf is to be replaced.
     Update {
@@ -162,6 +196,6 @@ pub enum Committer {
         /// The leaf that it gets.
         leaf: LeafIndex,
         /// What is in that leaf.
-        node: Leaf,
+        node: Box<Leaf>,
     },
 }

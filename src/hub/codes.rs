@@ -11,6 +11,10 @@
 //! good for can hold it at once, each for [`Limits::joiner_for`](crate::env::Limits::joiner_for). The use is taken
 //! when the external commit is accepted, in the same save, and only if it would not be accepted without.
 //!
+//! A link whose time is over gives nothing, and stands in the component until somebody who may take it out does: that
+//! takes `canChangeOtherPolicyAttribute`, which the hub's role in the presets has not, so it falls to
+//! the room's admins. An app shows them which ones by [`Room::codes`].
+//!
 //! A code that has come to its end is remembered for a while, so that a refusal can tell why. On the wire, whoever asks
 //! for the GroupInfo hears `notAuthorized`, whatever is wrong with its code (P-188); who has held a good code hears
 //! the reason.

@@ -52,6 +52,7 @@ impl Room {
         if self.lacks_parent(verdict.unverified) {
             return Err(UpdateRefusal::Parent);
         }
+        self.leaves_of_commit_fit(&open, view)?;
         self.commit_within_envelope(&open, &verdict)?;
 
         let changes = verdict.components(&self.committed);

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::{
     Keys, Offer, Room, codes,
     envelope::may_be_created,
+    leaves,
     proposed::{self, Nobody},
     record::{Head, Record},
     room::{AssembleError, delivery_config},
@@ -117,6 +118,7 @@ impl Room {
             return Err(CreateRefusal::Metadata);
         }
         may_be_created(&room.committed, &offer.creator, parent, limits)?;
+        leaves::stand(&room.committed, &room.group)?;
         room.parent = parent.cloned();
         for record in
             codes::of_links(&room.committed, env.now, limits.codes, limits.codes_remembered)

@@ -139,6 +139,7 @@ mod join_attempt;
 mod joining;
 mod keys;
 mod keys_claimed;
+mod leaves;
 mod log;
 mod messages;
 mod offer;

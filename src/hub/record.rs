@@ -257,7 +257,13 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{content::MessageId, machine::Revision, uri::UserUri};
+    use crate::{
+        content::MessageId,
+        hub::{codes::CodeSource, destroy::Ending},
+        machine::Revision,
+        policy::RoleIndex,
+        uri::UserUri,
+    };
 
     fn hex(octets: &[u8]) -> String {
         octets.iter().map(|octet| format!("{octet:02x}")).collect()
@@ -277,8 +283,19 @@ mod tests {
             blocked: BTreeSet::from([bob.clone().into()]),
         });
         let id = Some(MessageId([2; 32]));
-        let sent = Sent { epoch: 5, ciphertext: [1; 32], sender: bob, id };
+        let sent = Sent { epoch: 5, ciphertext: [1; 32], sender: bob.clone(), id };
         let past = Epoch { number: 4, agent: Some(vec![9]), safe_aad: true };
+        let code = JoiningCode {
+            code: b"ab".to_vec(),
+            source: CodeSource::OnRequest,
+            role: Some(RoleIndex(2)),
+            uses: Some(3),
+            used: 1,
+            made: Timestamp(5),
+            until: Some(Timestamp(300)),
+            revoked: true,
+        };
+        let tombstone = Tombstone { at: Timestamp(9), ending: Ending::Destroyed(bob) };
         let records = [
             (head, "01", "01146d696d693a2f2f612e6578616d706c652f722f7807010302"),
             (Record::Sent(6, sent), "060000000000000006", "0105"),
@@ -286,6 +303,12 @@ mod tests {
             (Record::Desk(Desk::default()), "08", "010000"),
             (Record::Reported(vec![0xAB], Timestamp(300)), "09ab", "01ac02"),
             (Record::Asked(vec![0xCD], Asked { at: Timestamp(1) }, Timestamp(2)), "0ccd", "010102"),
+            (
+                Record::Code(vec![0xEF], code, Timestamp(400)),
+                "0aef",
+                "010261620101020103010501ac02019003",
+            ),
+            (Record::Tombstone(tombstone), "0b", "01090016"),
             (Record::Carrier(Timestamp(8), 300), "0d0000000000000008", "01ac02"),
             (Record::Tree(vec![0xEF], Timestamp(300)), "0eef", "01ac02"),
         ];

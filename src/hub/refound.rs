@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::{
     CreateRefusal, Keys, Offer, Refusal, Room, Wish, create,
     draft::Draft,
-    offer, proposed,
+    leaves, offer, proposed,
     record::Record,
     room::{AssembleError, Change, delivery_config},
 };
@@ -173,6 +173,7 @@ impl Room {
         let assembled = Self::assemble(self.head.clone(), group, &self.limits)
             .map_err(|error: AssembleError| CreateRefusal::from(error))?;
         policy::sound(&assembled.committed)?;
+        leaves::stand(&assembled.committed, &assembled.group)?;
         Ok((assembled.group, assembled.committed))
     }
 }

@@ -117,6 +117,10 @@ impl Room {
         }
         let epoch = self.epoch_of(message)?;
         let said = said(&epoch, message)?;
+        let beside = message.authenticated_data();
+        if !policy::leaf::may_stand_beside(self.effective(), beside) {
+            return Err(SubmitRefusal::SafeAad);
+        }
         match self.messages.find(ciphertext, said.id.as_ref(), sender) {
             Some(Known::Ciphertext) => Err(SubmitRefusal::Resubmitted),
             Some(Known::Id) => Err(SubmitRefusal::DuplicateId),

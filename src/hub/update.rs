@@ -252,6 +252,8 @@ impl Room {
         accepted: Timestamp,
     ) -> Result<Change, UpdateRefusal> {
         self.proposals_fit(checked.proposals())?;
+        let outgrown = self.leaves_fit(&checked)?;
+        let goes = |name| checked.lapsed().contains(name) || outgrown.contains(name);
         let people = self.people();
         let names: Vec<ProposalRef> =
             checked.proposals().iter().map(|proposal| proposal.reference.clone()).collect();
@@ -264,14 +266,12 @@ impl Room {
 
         let mut waiting_names = Vec::new();
         let mut waiting = Vec::new();
-        for pending in
-            self.group.pending().filter(|pending| !checked.lapsed().contains(&pending.reference))
-        {
+        for pending in self.group.pending().filter(|pending| !goes(&pending.reference)) {
             waiting_names.push(pending.reference.clone());
             waiting.push(people.read(pending.sender, &pending.content)?);
         }
         let waiting: Vec<Proposed<'_>> = waiting.iter().map(Owned::borrow).collect();
-        let queue = room::queue(&waiting, !checked.lapsed().is_empty());
+        let queue = room::queue(&waiting, !(checked.lapsed().is_empty() && outgrown.is_empty()));
         let verdict = policy::judge_proposals(self.view(), queue, &bundle).map_err(|denied| {
             let proposal = denied.index.and_then(|index| names.get(index)).cloned();
             UpdateRefusal::Denied { denied: Box::new(denied), proposal }
@@ -281,8 +281,9 @@ impl Room {
         }
         let contents = checked.proposals().iter().map(|proposal| &proposal.content);
         self.proposals_within_envelope(contents, &verdict)?;
-        let lapsed: Vec<ProposalRef> =
+        let mut lapsed: Vec<ProposalRef> =
             verdict.lapsed.iter().filter_map(|place| waiting_names.get(*place)).cloned().collect();
+        lapsed.extend(outgrown);
         let staged = self.group.stage(checked, &lapsed, accepted);
         Ok(Change::Proposals(Box::new(staged), Box::new(verdict)))
     }

@@ -41,6 +41,7 @@ mod creation;
 mod envelope;
 pub mod file;
 pub mod judge;
+pub(crate) mod leaf;
 mod limits;
 pub mod matrix;
 pub mod message;

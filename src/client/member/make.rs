@@ -8,7 +8,7 @@ use openmls::{
     },
     key_packages::KeyPackage,
     messages::proposals::{AppDataUpdateProposal, Proposal, ProposalOrRefType},
-    prelude::LeafNodeIndex,
+    prelude::{LeafNodeIndex, LeafNodeParameters},
 };
 use openmls_traits::OpenMlsProvider;
 
@@ -26,6 +26,8 @@ pub(in crate::client) struct Plan {
     pub(in crate::client) removes: Vec<LeafNodeIndex>,
     /// Other proposals by value.
     pub(in crate::client) proposals: Vec<Proposal>,
+    /// What the committer's leaf says from now on, if anything else.
+    pub(in crate::client) leaf: LeafNodeParameters,
     /// Whether to take new keys in any case.
     pub(in crate::client) update: bool,
 }
@@ -47,6 +49,7 @@ impl Member {
         let mut builder = group
             .commit_builder()
             .force_self_update(plan.update)
+            .leaf_node_parameters(plan.leaf)
             .propose_adds(plan.adds)
             .propose_removals(plan.removes)
             .add_proposals(plan.proposals)

@@ -145,9 +145,10 @@ impl Party {
 
     fn bundle(&self) -> KeyPackageBundle {
         let store = Store::default();
+        let words = leaf::Words::new(CS, &self.crypto);
         KeyPackage::builder()
-            .leaf_node_capabilities(leaf::capabilities(CS))
-            .leaf_node_extensions(leaf::extensions())
+            .leaf_node_capabilities(words.capabilities)
+            .leaf_node_extensions(words.extensions)
             .build(
                 CS,
                 &Provider { crypto: &self.crypto, store: &store },
@@ -436,6 +437,7 @@ fn a_dropped_step_never_happened() {
         tree: alice.tree(),
         self_removes: vec![leave],
         update: Some(AppDataUpdateProposal::update(LIST, vec![4, 4])),
+        words: leaf::Words::new(CS, &dave.crypto),
     };
     let (member, joining) =
         Member::join_external(&dave.crypto, &signer, entrance, fold, tuning(2)).unwrap();

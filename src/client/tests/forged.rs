@@ -16,7 +16,10 @@ use super::{
     *,
 };
 use crate::{
-    client::member::{Entrance, Member, MemberError, Plan, Tuning},
+    client::{
+        leaf::Words,
+        member::{Entrance, Member, MemberError, Plan, Tuning},
+    },
     codec::{Reader, write_bytes, write_within},
     delivery::{self, ExternalProposal, LeafIndex},
     room::ParticipantListUpdate,
@@ -35,7 +38,7 @@ fn place(client: &Client, name: &str) -> u32 {
 
 /// The client does not follow, and says why.
 #[track_caller]
-fn not_followed(client: &mut Client, commit: &FanoutMessage, evidence: Evidence) {
+pub(super) fn not_followed(client: &mut Client, commit: &FanoutMessage, evidence: Evidence) {
     let before = (client.room().epoch(), summary(client.room().committed()));
     take(client, commit).unwrap();
     assert_eq!((client.room().epoch(), summary(client.room().committed())), before);
@@ -126,7 +129,7 @@ fn q50_a_client_that_does_not_know_the_components() {
     let store = super::super::store::Store::default();
     let provider = super::super::member::Provider { crypto: &tablet.crypto, store: &store };
     let bundle = openmls::key_packages::KeyPackage::builder()
-        .leaf_node_capabilities(super::super::leaf::capabilities(CS))
+        .leaf_node_capabilities(Words::new(CS, &tablet.crypto).capabilities)
         .build(
             CS,
             &provider,
@@ -194,6 +197,20 @@ fn hostile_join(
     join_with_key(hub, alice, &Client::new(name, "mole", Crash::Never), name, update)
 }
 
+/// The same with a leaf that says something else.
+pub(super) fn hostile_join_as(
+    hub: &Hub,
+    alice: &Client,
+    name: &str,
+    update: Option<ParticipantListUpdate>,
+    say: impl FnOnce(&mut Words),
+) -> FanoutMessage {
+    let joiner = Client::new(name, "mole", Crash::Never);
+    let mut words = Words::new(CS, &joiner.crypto);
+    say(&mut words);
+    join_with(hub, alice, &joiner, name, (update, words))
+}
+
 /// The same with the keys of a client that may be another user's.
 fn join_with_key(
     hub: &Hub,
@@ -201,6 +218,16 @@ fn join_with_key(
     joiner: &Client,
     name: &str,
     update: Option<ParticipantListUpdate>,
+) -> FanoutMessage {
+    join_with(hub, alice, joiner, name, (update, Words::new(CS, &joiner.crypto)))
+}
+
+fn join_with(
+    hub: &Hub,
+    alice: &Client,
+    joiner: &Client,
+    name: &str,
+    (update, words): (Option<ParticipantListUpdate>, Words),
 ) -> FanoutMessage {
     let key = joiner.device.signature_key().to_vec();
     let signer = joiner.keys.require(&key).unwrap();
@@ -211,6 +238,7 @@ fn join_with_key(
         tree: alice.tree().to_openmls(),
         self_removes: Vec::new(),
         update: update.map(|update| AppDataUpdateProposal::update(id, update.encode())),
+        words,
     };
     let committed = std::sync::Arc::clone(&alice.room().state.epoch.committed);
     let fold = |proposals: &[AppDataUpdateProposal],

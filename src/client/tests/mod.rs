@@ -6,6 +6,7 @@ mod devices;
 mod flows;
 mod forged;
 mod joining;
+mod leaves;
 mod reading;
 mod simulated;
 mod threats;

@@ -223,11 +223,13 @@ fn invitation(allowed: &[u8]) -> (Client, LentKeyPackage, Welcome) {
             openmls::prelude::ExtensionType::AppDataDictionary,
             openmls::prelude::ExtensionType::Unknown(kind),
         ])
-        .proposals(super::super::leaf::capabilities(CS).proposals().to_vec())
+        .proposals(
+            super::super::leaf::Words::new(CS, &tablet.crypto).capabilities.proposals().to_vec(),
+        )
         .build();
     let bundle = openmls::key_packages::KeyPackage::builder()
         .leaf_node_capabilities(capabilities)
-        .leaf_node_extensions(super::super::leaf::extensions())
+        .leaf_node_extensions(super::super::leaf::Words::new(CS, &tablet.crypto).extensions)
         .build(
             CS,
             &Provider { crypto: &tablet.crypto, store: &store },

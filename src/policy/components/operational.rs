@@ -38,7 +38,7 @@ pub struct ExtendedCapabilities {
 
 impl ExtendedCapabilities {
     /// Whether nothing is in both.
-    fn is_disjoint(&self, other: &Self) -> bool {
+    pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
         let lists = |it: &Self| -> [Vec<u16>; 8] {
             [
                 it.versions.clone(),
@@ -105,9 +105,15 @@ pub struct AppMessagePolicy {
 
 /// The component `mls_operational_policy`. A duration or number of 0 is "not set".
 ///
-/// Hub and clients judge whether something may come from outside, and keep to the epochs, the padding
-/// and the ratchets of [`AppMessagePolicy`] (R-168 … R-170). The rest is a matter of when, which an app or a provider
-/// decides that has a clock:
+/// Hub and clients judge whether something may come from outside, what every leaf has to support and
+/// nobody may use, and how long a KeyPackage may be valid that a client is added from; and they
+/// keep to the epochs, the padding and the ratchets of [`AppMessagePolicy`] (R-168 … R-170).
+///
+/// To support something is not to use it: what is forbidden may be listed in a leaf's capabilities, and may not be held
+/// in a leaf or KeyPackage, proposed, put beside a message, or be of the group itself. A change of these parameters that
+/// the group or somebody in it does not fit is refused; an Add or Update that waits and does not fit it lapses.
+///
+/// The rest is a matter of when, which an app or a provider decides that has a clock:
 ///
 /// | parameter | whose duty |
 /// | --- | --- |

@@ -7,7 +7,7 @@ use super::{
     whole,
 };
 use crate::{
-    policy::{JoinCode, components::OperationalParameters},
+    policy::{JoinCode, components::OperationalParameters, leaf},
     room::{Change, ChangeError, ComponentId, Draft, RoomState},
 };
 
@@ -33,6 +33,7 @@ pub(super) fn judge(
     for (index, proposed) in bundle.iter().enumerate() {
         standalone(proposed)
             .and_then(|()| from_outside(view.effective, proposed.by))
+            .and_then(|()| unless_forbidden(view, &proposed.what))
             .and_then(|()| court.judge(proposed))
             .map(|unsure| unverified |= unsure)
             .map_err(|denied| denied.at(index))?;
@@ -62,6 +63,30 @@ fn from_outside(room: &RoomState, by: Proposer<'_>) -> Result<(), Denied> {
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// no proposal of a type that the room forbids, now or once what waits is committed.
+pub(super) fn unless_forbidden(view: View<'_>, what: &Action<'_>) -> Result<(), Denied> {
+    let kind = match what {
+        Action::AddClient { .. } => 1,
+        Action::UpdateLeaf { .. } => 2,
+        Action::RemoveClient { .. } => 3,
+        Action::ReInit => 5,
+        Action::ExternalSenders { .. } | Action::Extensions => 7,
+        Action::Component { .. } => 8,
+        Action::Ephemeral { .. } => 9,
+        Action::SelfRemove => 10,
+        Action::Unsupported => return Ok(()),
+    };
+    unless_type_forbidden(view, kind)
+}
+
+/// The same for a type.
+pub(super) fn unless_type_forbidden(view: View<'_>, kind: u16) -> Result<(), Denied> {
+    if [view.committed, view.effective].iter().any(|room| leaf::forbids_proposals(room, kind)) {
+        return Err(Denied::new("R-162", Reason::Forbidden));
+    }
+    Ok(())
 }
 
 /// The hub's own update of roles or preauthorisation: valid by itself, and with no list change waiting.

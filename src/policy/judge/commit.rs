@@ -2,13 +2,19 @@
 
 use super::{
     Action, Committed, Committer, Denied, JoinCode, Proposed, Proposer, Reason, Verdict, View,
-    authority::Court, whole,
+    authority::Court,
+    bundle::{unless_forbidden, unless_type_forbidden},
+    whole,
 };
 use crate::{
     policy::{RoleIndex, ask::external_commit_allowed},
     room::{ClientChange, ComponentId, Draft, RoomState},
     uri::UserUri,
 };
+
+/// The proposal type of an ExternalInit, which every external commit holds, and of the Remove of an old leaf.
+const EXTERNAL_INIT: u16 = 6;
+const REMOVE: u16 = 3;
 
 pub(super) fn judge(
     view: View<'_>,
@@ -20,7 +26,11 @@ pub(super) fn judge(
             standing(view.effective, user)?;
             whole_name(view.effective, pseudonym)?;
         }
-        Committer::Joiner { pseudonym, .. } => {
+        Committer::Joiner { pseudonym, resync, .. } => {
+            unless_type_forbidden(view, EXTERNAL_INIT)?;
+            if resync {
+                unless_type_forbidden(view, REMOVE)?;
+            }
             if !external_commit_allowed(view.effective) {
                 return Err(Denied::new("R-165", Reason::External));
             }
@@ -31,6 +41,9 @@ pub(super) fn judge(
         }
     }
     once(proposals)?;
+    for (index, it) in proposals.iter().enumerate().filter(|(_, it)| !it.by_reference) {
+        unless_forbidden(view, &it.proposed.what).map_err(|denied| denied.at(index))?;
+    }
     let (by_value, places): (Vec<_>, Vec<_>) = proposals
         .iter()
         .enumerate()

@@ -33,7 +33,15 @@ impl Denied {
     /// proposer or the committer lacks the authority, or the room has no place for it (`notAllowed`).
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
-        matches!(self.reason, Reason::Invalid(_) | Reason::Never | Reason::ExternalCommit)
+        matches!(
+            self.reason,
+            Reason::Invalid(_)
+                | Reason::Never
+                | Reason::ExternalCommit
+                | Reason::Lacks
+                | Reason::Forbidden
+                | Reason::Lifetime
+        )
     }
 }
 
@@ -147,6 +155,15 @@ reasons! {
     /// The participants are those of the creation.
     #[error("the participants of this room do not change")]
     FixedMembership = "fixed-membership";
+    /// A client that cannot do all that the room demands.
+    #[error("a leaf lacks what is mandatory in the room")]
+    Lacks = "lacks";
+    /// Something that the room forbids: in a leaf, or a proposal.
+    #[error("it uses what is forbidden in the room")]
+    Forbidden = "forbidden";
+    /// A KeyPackage that is valid for longer than the room takes one for.
+    #[error("the KeyPackage is valid for too long")]
+    Lifetime = "lifetime";
     /// A pseudonym where real names are wanted.
     #[error("pseudonyms are not allowed")]
     Pseudonym = "pseudonym";

@@ -14,7 +14,12 @@ use openmls::prelude::*;
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
 
-use super::{SUITE, domain, parts::*, user};
+use super::{
+    SUITE, domain,
+    parts::*,
+    says::{Says, unknown},
+    user,
+};
 
 /// What a committer sends, to be spoiled before it is a body.
 #[derive(Clone)]
@@ -58,6 +63,8 @@ pub(crate) struct Client {
     pub(crate) group: Option<MlsGroup>,
     /// What its credential says, if not its user.
     pub(crate) identity: Option<Vec<u8>>,
+    /// What its leaves say.
+    pub(crate) says: Says,
     pub(crate) read: Vec<Read>,
     /// Handshakes of its own: their echoes are no news.
     pub(super) sent: Vec<Vec<u8>>,
@@ -80,10 +87,16 @@ impl Client {
             signer,
             group: None,
             identity: None,
+            says: Says::default(),
             read: Vec::new(),
             sent: Vec::new(),
             pending: None,
         }
+    }
+
+    /// The same whose leaves say something else.
+    pub(crate) fn saying(name: &str, says: Says) -> Self {
+        Self { says, ..Self::new(name) }
     }
 
     /// Who stands behind its requests at the hub `a.example`.
@@ -120,15 +133,26 @@ impl Client {
     }
 
     pub(crate) fn key_package(&self) -> KeyPackage {
-        self.key_package_that_knows(&known())
+        let held = self.says.in_key_package.iter().map(|kind| unknown(*kind)).collect();
+        KeyPackage::builder()
+            .leaf_node_capabilities(self.says.capabilities(SUITE))
+            .leaf_node_extensions(self.says.extensions())
+            .key_package_extensions(Extensions::from_vec(held).unwrap())
+            .key_package_lifetime(lifetime())
+            .build(SUITE, &self.provider, &self.signer, self.credential())
+            .unwrap()
+            .key_package()
+            .clone()
     }
 
     pub(crate) fn key_package_that_knows(&self, components: &[u16]) -> KeyPackage {
+        let says = Says { knows: components.to_vec(), ..self.says.clone() };
+        let Self { provider, signer, .. } = self;
         KeyPackage::builder()
-            .leaf_node_capabilities(capabilities())
-            .leaf_node_extensions(Extensions::single(leaf_dictionary(components)).unwrap())
+            .leaf_node_capabilities(says.capabilities(SUITE))
+            .leaf_node_extensions(says.extensions())
             .key_package_lifetime(lifetime())
-            .build(SUITE, &self.provider, &self.signer, self.credential())
+            .build(SUITE, provider, signer, self.credential())
             .unwrap()
             .key_package()
             .clone()
@@ -142,8 +166,8 @@ impl Client {
     pub(crate) fn create_in(&mut self, suite: Ciphersuite, id: &[u8], extensions: Vec<Extension>) {
         let config = MlsGroupCreateConfig::builder()
             .ciphersuite(suite)
-            .capabilities(capabilities_for(suite))
-            .with_leaf_node_extensions(Extensions::single(leaf_dictionary(&known())).unwrap())
+            .capabilities(self.says.capabilities(suite))
+            .with_leaf_node_extensions(self.says.extensions())
             .unwrap()
             .with_group_context_extensions(Extensions::from_vec(extensions).unwrap())
             .wire_format_policy(MIXED_PLAINTEXT_WIRE_FORMAT_POLICY)

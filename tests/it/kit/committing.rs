@@ -17,6 +17,7 @@ use tls_codec::Deserialize as _;
 use super::{
     client::{Bundle, Client},
     parts::*,
+    says::Says,
 };
 
 impl Client {
@@ -95,9 +96,14 @@ impl Client {
 
     /// A leaf that says of itself that it knows these components.
     pub(crate) fn leaf_that_knows(components: &[u16]) -> LeafNodeParameters {
-        LeafNodeParameters::builder()
-            .with_extensions(Extensions::single(leaf_dictionary(components)).unwrap())
-            .build()
+        Says { knows: components.to_vec(), ..Says::default() }.leaf()
+    }
+
+    /// An Update to such a leaf.
+    pub(crate) fn update_to(&mut self, leaf: LeafNodeParameters) -> Vec<u8> {
+        let Self { provider, signer, group, .. } = self;
+        let group = group.as_mut().unwrap();
+        tls(&group.propose_self_update(provider, signer, leaf).unwrap().0)
     }
 
     /// This client under another key.
@@ -195,10 +201,7 @@ impl Client {
                 Err(error) => panic!("{error}"),
             })
             .collect();
-        let leaf = LeafNodeParameters::builder()
-            .with_capabilities(capabilities())
-            .with_extensions(Extensions::single(leaf_dictionary(&known())).unwrap())
-            .build();
+        let leaf = self.says.leaf();
         let mut builder = MlsGroup::external_commit_builder()
             .with_ratchet_tree(tree.to_openmls())
             .with_proposals(pending)

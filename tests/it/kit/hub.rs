@@ -9,7 +9,7 @@ use openmimi::{
     hub::{self, Action, Event, Keys, Offer, Proposal, Room, SigningKey, Tombstone, Wish},
     machine::{Changes, Outcome, Records, Revision, Step},
     policy::presets::Preset,
-    room::Components,
+    room::{Components, ParticipantList},
     testing::{Fate, MemoryStore, SaveError},
     uri::{Domain, RoomUri, UserUri},
     wire::{
@@ -326,6 +326,16 @@ impl World {
         policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
         extensions: impl FnOnce(&Offer) -> Vec<openmls::prelude::Extension>,
     ) -> Self {
+        Self::founded_within(limits, policy, extensions, None)
+    }
+
+    /// The same, dependent on a room of these participants.
+    pub(crate) fn founded_within(
+        limits: Limits,
+        policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
+        extensions: impl FnOnce(&Offer) -> Vec<openmls::prelude::Extension>,
+        parent: Option<&ParticipantList>,
+    ) -> Self {
         let crypto = RustCrypto::default();
         let (public, signer) = signing_key();
         let keys = Keys::new(public, signer, [42; 32]);
@@ -339,8 +349,9 @@ impl World {
         let (info, tree) = (alice.group_info(), alice.ratchet_tree());
 
         // Dropped: nothing is left. Then for good.
-        drop(Room::create(&env, &offer, &info, &tree, &limits).unwrap());
-        let founding = Room::create(&env, &offer, &info, &tree, &limits).unwrap();
+        let create = || Room::create_within(&env, &offer, &info, &tree, parent, &limits).unwrap();
+        drop(create());
+        let founding = create();
         assert_eq!(founding.changes().base, Revision::NONE);
         let mut store = MemoryStore::new();
         store.save(ID, founding.changes()).unwrap();

@@ -13,6 +13,7 @@ mod forge;
 mod hub;
 mod parts;
 mod reading;
+mod says;
 mod steps;
 
 use openmimi::{
@@ -26,6 +27,7 @@ pub(crate) use self::{
     forge::{Forge, by_reference, by_value, references_of},
     hub::{Hub, World, signing_key},
     parts::{add, component_update, extensions_of, external_sender, list_update, remove, tls},
+    says::Says,
     steps::{accepted, ban, committed, key_material, lose, say},
 };
 

@@ -86,30 +86,6 @@ pub(super) fn lifetime() -> Lifetime {
     Lifetime::init(1_577_836_800, 7_258_118_400)
 }
 
-pub(super) fn capabilities() -> Capabilities {
-    capabilities_for(SUITE)
-}
-
-pub(super) fn capabilities_for(suite: Ciphersuite) -> Capabilities {
-    Capabilities::builder()
-        .ciphersuites(vec![suite])
-        .extensions(vec![
-            ExtensionType::AppDataDictionary,
-            ExtensionType::Unknown(openmimi::wire::RatchetTreeSourceDomains::EXTENSION),
-        ])
-        .proposals(vec![
-            ProposalType::AppDataUpdate,
-            ProposalType::AppEphemeral,
-            ProposalType::SelfRemove,
-        ])
-        .credentials(vec![CredentialType::Basic])
-        .build()
-}
-
-pub(super) fn known() -> Vec<u16> {
-    ComponentId::KNOWN.iter().map(|id| id.0).collect()
-}
-
 pub(super) fn components_list(ids: &[u16]) -> Vec<u8> {
     let mut out = Vec::new();
     write_vec(&mut out, ids, |id, out| out.extend_from_slice(&id.to_be_bytes()));

@@ -1,0 +1,308 @@
+//! What the room's operational policy wants of leaves, of handshakes, and of the group itself.
+//! Hub and clients ask the same.
+//!
+//! What is **mandatory**, every leaf *supports*: it lists it, or MLS has it of every client. What is **forbidden**,
+//! nobody *uses*: no leaf or KeyPackage holds such an extension, component or credential, no handshake such a proposal,
+//! and the group itself is not of it. Support is no use: who lists what is forbidden may come in all the same, or a
+//! room that forbids one thing would keep out everybody who can do it.
+//!
+//! A leaf that comes fits the rules of the epoch that it comes into. While it waits, something else may lapse: so it
+//! fits those of the room as it is, and as it will be. Rules that come fit the group and all leaves that are
+//! there: nobody is left behind by them (E-087). Adds and Updates that wait and no longer fit lapse, for they could not
+//! stand in one commit with them.
+
+use std::{borrow::Cow, collections::BTreeSet, ops::RangeInclusive};
+
+use super::{
+    Denied, Reason, View,
+    components::{ExtendedCapabilities, MediaTypeList, OperationalParameters},
+};
+use crate::{
+    codec::{Reader, Wire, decode_exact},
+    delivery::{Credential, Leaf},
+    room::{ComponentId, RoomState},
+    wire::SafeAad,
+};
+
+/// What every client does, and no leaf lists (RFC 9420, section 7.2).
+const EXTENSIONS: RangeInclusive<u16> = 1..=5;
+const PROPOSALS: RangeInclusive<u16> = 1..=7;
+/// What every room of MIMI speaks: `mls10`, the five wire formats and the three content types of MLS itself.
+const VERSION: u16 = 1;
+const WIRE_FORMATS: RangeInclusive<u16> = 1..=5;
+const CONTENT_TYPES: RangeInclusive<u8> = 1..=3;
+
+/// What a group is, apart from its components.
+#[derive(Clone, Debug)]
+pub(crate) struct Ground {
+    pub(crate) ciphersuite: u16,
+    /// The types of the extensions in its GroupContext.
+    pub(crate) extensions: Vec<u16>,
+}
+
+/// What a proposal brings.
+#[derive(Clone, Debug)]
+pub(crate) enum Arrival<'a> {
+    /// A leaf comes with its KeyPackage, which holds extensions of these types.
+    Added(Cow<'a, Leaf>, Cow<'a, [u16]>),
+    /// A leaf takes the place of another one.
+    Renewed(Cow<'a, Leaf>),
+    /// A component is updated, or goes.
+    Component(ComponentId, Option<&'a [u8]>),
+    /// None of these.
+    Nothing,
+}
+
+/// May these proposals, one bundle, wait beside those that do? `members` are the leaves that are there.
+///
+/// Gives the places of those among the waiting that lapse.
+pub(crate) fn proposals<'a>(
+    view: View<'_>,
+    ground: &Ground,
+    waiting: impl Iterator<Item = Arrival<'a>>,
+    bundle: &[Arrival<'_>],
+    mut members: impl Iterator<Item = Leaf>,
+) -> Result<BTreeSet<usize>, Denied> {
+    let after = After { room: view.effective, ground, bundle };
+    for rules in [Rules::of(view.committed), Rules::of(view.effective)].into_iter().flatten() {
+        rules.take(&after)?;
+    }
+    let Some((index, rules)) = coming(bundle) else { return Ok(BTreeSet::new()) };
+    rules
+        .take(&after)
+        .and_then(|()| members.try_for_each(|leaf| rules.stands(&leaf)))
+        .map_err(|denied| at(denied, index))?;
+    let fits = |arrival: &Arrival<'_>| rules.arrival(arrival).is_ok();
+    Ok(waiting.enumerate().filter(|(_, it)| !fits(it)).map(|(place, _)| place).collect())
+}
+
+/// May a commit with these proposals be? `path` is the leaf of its update path, `staying` the leaves that are there
+/// and that it neither removes nor replaces. What an external commit leaves waiting is in the effective room.
+pub(crate) fn commit(
+    view: View<'_>,
+    ground: &Ground,
+    joins: bool,
+    proposals: &[Arrival<'_>],
+    path: Option<&Leaf>,
+    mut staying: impl Iterator<Item = Leaf>,
+) -> Result<(), Denied> {
+    let after = After { room: view.effective, ground, bundle: proposals };
+    let coming = coming(proposals);
+    let now = if coming.is_none() { Rules::of(view.committed) } else { None };
+    let waiting = if joins { Rules::of(view.effective) } else { None };
+    let fits = |rules: &Rules| {
+        rules.take(&after)?;
+        path.map_or(Ok(()), |leaf| rules.stands(leaf))
+    };
+    now.iter().chain(&waiting).try_for_each(fits)?;
+    let Some((index, rules)) = coming else { return Ok(()) };
+    fits(&rules)
+        .and_then(|()| staying.try_for_each(|leaf| rules.stands(&leaf)))
+        .map_err(|denied| at(denied, index))
+}
+
+/// May a group with these leaves have such a room?
+pub(crate) fn stand(
+    room: &RoomState,
+    ground: &Ground,
+    mut leaves: impl Iterator<Item = Leaf>,
+) -> Result<(), Denied> {
+    let Some(rules) = Rules::of(room) else { return Ok(()) };
+    rules.group(&After { room, ground, bundle: &[] })?;
+    leaves.try_for_each(|leaf| rules.stands(&leaf))
+}
+
+/// Whether the room lets messages have what stands beside this one.
+pub(crate) fn may_stand_beside(room: &RoomState, authenticated_data: &[u8]) -> bool {
+    let Some(rules) = Rules::of(room) else { return true };
+    let forbidden = &rules.0.forbidden_capabilities.safe_aad_types;
+    forbidden.is_empty()
+        || SafeAad::decode(authenticated_data)
+            .is_ok_and(|aad| forbidden.iter().all(|item| aad.get(*item).is_none()))
+}
+
+/// Whether the room forbids proposals of a type (RFC 9420, section 17.4).
+pub(super) fn forbids_proposals(room: &RoomState, kind: u16) -> bool {
+    Rules::of(room).is_some_and(|it| it.0.forbidden_capabilities.proposals.contains(&kind))
+}
+
+fn at(denied: Denied, index: usize) -> Denied {
+    Denied { index: denied.index.or(Some(index)), ..denied }
+}
+
+/// The operational policy that a bundle or commit brings, and its place there. Without one, nothing is set.
+fn coming(bundle: &[Arrival<'_>]) -> Option<(usize, Rules)> {
+    let of = |octets: Option<&[u8]>| octets.and_then(|it| OperationalParameters::decode(it).ok());
+    let mut found = bundle.iter().enumerate().filter_map(|(index, arrival)| match arrival {
+        Arrival::Component(ComponentId::MLS_OPERATIONAL_POLICY, octets) => {
+            Some((index, Rules(of(*octets).unwrap_or_default())))
+        }
+        Arrival::Component(..) | Arrival::Added(..) | Arrival::Renewed(_) | Arrival::Nothing => {
+            None
+        }
+    });
+    found.next_back()
+}
+
+/// The group once what comes is committed.
+struct After<'a> {
+    room: &'a RoomState,
+    ground: &'a Ground,
+    bundle: &'a [Arrival<'a>],
+}
+
+impl After<'_> {
+    fn has(&self, id: ComponentId) -> bool {
+        self.brought(id).unwrap_or_else(|| self.room.component(id)).is_some()
+    }
+
+    /// The codes in a component that lists components.
+    fn list(&self, id: ComponentId) -> Vec<u16> {
+        let octets = self.brought(id).unwrap_or_else(|| self.room.component(id));
+        octets.map(|it| codes(&it)).unwrap_or_default()
+    }
+
+    fn media_types(&self) -> MediaTypeList {
+        let id = ComponentId::CONTENT_MEDIA_TYPES;
+        let octets = self.brought(id).unwrap_or_else(|| self.room.component(id));
+        let list = octets.and_then(|it| MediaTypeList::decode(&it).ok());
+        list.unwrap_or(MediaTypeList(Vec::new()))
+    }
+
+    /// What comes of a component: none if nothing does.
+    fn brought(&self, id: ComponentId) -> Option<Option<Cow<'_, [u8]>>> {
+        self.bundle.iter().rev().find_map(|arrival| match arrival {
+            Arrival::Component(found, octets) if *found == id => Some(octets.map(Cow::Borrowed)),
+            Arrival::Component(..)
+            | Arrival::Added(..)
+            | Arrival::Renewed(_)
+            | Arrival::Nothing => None,
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Rules(OperationalParameters);
+
+impl Rules {
+    fn of(room: &RoomState) -> Option<Self> {
+        room.policy::<OperationalParameters>().map(Self)
+    }
+
+    fn take(&self, after: &After<'_>) -> Result<(), Denied> {
+        for (index, arrival) in after.bundle.iter().enumerate() {
+            self.arrival(arrival).map_err(|denied| at(denied, index))?;
+        }
+        if after.bundle.iter().any(|it| matches!(it, Arrival::Component(..))) {
+            self.group(after)?;
+        }
+        Ok(())
+    }
+
+    fn arrival(&self, arrival: &Arrival<'_>) -> Result<(), Denied> {
+        match arrival {
+            Arrival::Added(leaf, key_package) => {
+                self.lives(leaf)?;
+                unless(used(&self.forbidden().extensions, key_package))?;
+                self.stands(leaf)
+            }
+            Arrival::Renewed(leaf) => self.stands(leaf),
+            Arrival::Component(..) | Arrival::Nothing => Ok(()),
+        }
+    }
+
+    /// 0 is "not set".
+    fn lives(&self, leaf: &Leaf) -> Result<(), Denied> {
+        let longest = self.0.max_kp_lifetime;
+        match leaf.lifetime {
+            Some((first, last)) if longest != 0 && last.saturating_sub(first) > longest => {
+                Err(Denied::new("R-171", Reason::Lifetime))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// of a leaf.
+    fn stands(&self, leaf: &Leaf) -> Result<(), Denied> {
+        if !supports(leaf, &self.0.mandatory_capabilities) {
+            return Err(Denied::new("R-160", Reason::Lacks));
+        }
+        let forbidden = self.forbidden();
+        let components = leaf.components.keys();
+        unless(
+            used(&forbidden.extensions, &leaf.extensions)
+                || forbidden.credentials.contains(&leaf.credential.kind)
+                || components.into_iter().any(|id| forbidden.component_ids.contains(id)),
+        )
+    }
+
+    /// R-162, of the group itself.
+    fn group(&self, after: &After<'_>) -> Result<(), Denied> {
+        let forbidden = self.forbidden();
+        let formats = forbidden.wire_formats.iter().flatten();
+        let media_types = after.media_types();
+        let has_senders = after.ground.extensions.contains(&EXTERNAL_SENDERS);
+        unless(
+            forbidden.versions.contains(&VERSION)
+                || forbidden.cipher_suites.contains(&after.ground.ciphersuite)
+                || used(&forbidden.extensions, &after.ground.extensions)
+                || has_senders && forbidden.credentials.contains(&Credential::BASIC)
+                || formats.into_iter().any(|it| WIRE_FORMATS.contains(it))
+                || forbidden.content_types.iter().any(|it| CONTENT_TYPES.contains(it))
+                || forbidden.component_ids.iter().any(|id| after.has(ComponentId(*id)))
+                || used(&forbidden.safe_aad_types, &after.list(ComponentId::SAFE_AAD))
+                // Without parameters, all kinds of the type are meant.
+                || forbidden.media_types.iter().any(|it| media_types.0.iter().any(|used| it.matches(used))),
+        )
+    }
+
+    const fn forbidden(&self) -> &ExtendedCapabilities {
+        &self.0.forbidden_capabilities
+    }
+}
+
+/// The extension that lists servers, whose credentials are basic.
+const EXTERNAL_SENDERS: u16 = 5;
+
+fn unless(used: bool) -> Result<(), Denied> {
+    if used { Err(Denied::new("R-162", Reason::Forbidden)) } else { Ok(()) }
+}
+
+fn used(forbidden: &[u16], found: &[u16]) -> bool {
+    forbidden.iter().any(|code| found.contains(code))
+}
+
+fn codes(list: &[u8]) -> Vec<u16> {
+    let read = |reader: &mut Reader<'_>| reader.codes("component_ids");
+    decode_exact(list, read).unwrap_or_default()
+}
+
+/// Whether a leaf supports all that is listed. A media type without parameters receives all its kinds. Of wire formats
+/// and content types it says nothing here: those of MLS itself are every client's, and others nobody's.
+fn supports(leaf: &Leaf, wanted: &ExtendedCapabilities) -> bool {
+    let listed = &leaf.capabilities;
+    let component = |id: ComponentId| leaf.components.get(&id.0).map(Vec::as_slice);
+    let list = |id: ComponentId| component(id).map(codes).unwrap_or_default();
+    let within = |wanted: &[u16], listed: &[u16]| wanted.iter().all(|it| listed.contains(it));
+    let or_known = |wanted: &[u16], listed: &[u16], known: RangeInclusive<u16>| {
+        wanted.iter().all(|it| known.contains(it) || listed.contains(it))
+    };
+    let receives = || {
+        let list = component(ComponentId::CONTENT_MEDIA_TYPES);
+        let list = list.and_then(|it| MediaTypeList::decode(it).ok());
+        let list = list.map_or_else(Vec::new, |list| list.0);
+        wanted.media_types.iter().all(|wanted| list.iter().any(|it| it.matches(wanted)))
+    };
+    within(&wanted.versions, &listed.versions)
+        && within(&wanted.cipher_suites, &listed.ciphersuites)
+        && or_known(&wanted.extensions, &listed.extensions, EXTENSIONS)
+        && or_known(&wanted.proposals, &listed.proposals, PROPOSALS)
+        && within(&wanted.credentials, &listed.credentials)
+        && wanted.wire_formats.iter().flatten().all(|it| WIRE_FORMATS.contains(it))
+        && (wanted.component_ids.is_empty()
+            || within(&wanted.component_ids, &list(ComponentId::APP_COMPONENTS)))
+        && (wanted.safe_aad_types.is_empty()
+            || within(&wanted.safe_aad_types, &list(ComponentId::SAFE_AAD)))
+        && (wanted.media_types.is_empty() || receives())
+        && wanted.content_types.iter().all(|it| CONTENT_TYPES.contains(it))
+}

@@ -138,8 +138,8 @@ impl<C: WorldCrypto> World<C> {
     pub(super) fn see_end(&mut self, room: usize) {
         let owner = self.owners();
         let people: Vec<_> = self.people.iter().map(|person| person.uri.clone()).collect();
-        let Some(hub) = self.providers[self.sites[room].hub].hub(room) else { return };
-        let Some(ending) = hub.tombstone().map(|it| it.ending.clone()) else { return };
+        let tombstone = self.providers[self.sites[room].hub].tombstone(room);
+        let Some(ending) = tombstone.map(|it| it.ending) else { return };
         let Some(model) = self.model.get_mut(&room).filter(|model| !model.ended) else { return };
         model.ended = true;
         let right = match &ending {

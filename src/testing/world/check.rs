@@ -70,6 +70,9 @@ impl<C: WorldCrypto> World<C> {
         let provider = site.hub;
         let owner = self.owners();
         let Some(hub) = self.providers[provider].hub(room) else {
+            if self.providers[provider].tombstone(room).is_some() {
+                return Ok(());
+            }
             return wrong(Invariant::Durable, format!("room {room} is gone from its hub"));
         };
         let (epoch, pending, tables) = (hub.epoch(), hub.pending(), hub.tables());

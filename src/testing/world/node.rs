@@ -173,6 +173,11 @@ impl Provider {
         self.hubs.get_mut(&room)?.current(&hub_id(room), &self.store, &self.limits)
     }
 
+    /// What is left of a room that has ended, as it is stored.
+    pub(super) fn tombstone(&self, room: usize) -> Option<hub::Tombstone> {
+        hub::Tombstone::of(&self.store.load(hub_id(room).as_bytes())?).ok()?
+    }
+
     /// The room at a follower, as it is stored.
     pub(super) fn follower(&mut self, room: usize) -> Option<&mut follower::Room> {
         self.followers.get_mut(&room)?.current(&follower_id(room), &self.store, &self.limits)

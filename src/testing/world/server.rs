@@ -30,6 +30,16 @@ impl<C: WorldCrypto> World<C> {
             }
             Endpoint::UpdateConsent(_) => self.take_letter(peer, to, ConsentEndpoint::Update, body),
             Endpoint::Query => Some(self.find(to, body)),
+            Endpoint::Update(room) if self.is_over(room) => {
+                Some(self.refusal(hub::UpdateRefusal::Ended.answer()))
+            }
+            Endpoint::Submit(room) if self.is_over(room) => {
+                Some(self.refusal(hub::SubmitRefusal::Ended.answer()))
+            }
+            Endpoint::GroupInfo(room) if self.is_over(room) => {
+                let uri = self.sites[room].uri.clone();
+                Some(self.refusal(hub::GroupInfoRefusal::Ended.answer(&uri)))
+            }
             Endpoint::Update(room) => {
                 let done = self.at_hub(room, origin, |room, env| room.update(env, peer, body));
                 let success = matches!(&done, Ok(outcome)
@@ -63,15 +73,23 @@ impl<C: WorldCrypto> World<C> {
         match done {
             Ok(outcome) => Some(Reply::ok(outcome.reply.encode())),
             Err(Halt::Crashed) => None,
-            Err(Halt::Refused(refusal)) => {
-                self.tally.refused += 1;
-                Some(match answer(&refusal.reason) {
-                    Answer::Response(response) => Reply::ok(response.encode()),
-                    Answer::Status(status) => Reply::status(status),
-                    Answer::Later { .. } => Reply::status(429),
-                })
-            }
+            Err(Halt::Refused(refusal)) => Some(self.refusal(answer(&refusal.reason))),
         }
+    }
+
+    fn refusal<R: Wire>(&mut self, answer: Answer<R>) -> Reply {
+        self.tally.refused += 1;
+        match answer {
+            Answer::Response(response) => Reply::ok(response.encode()),
+            Answer::Status(status) => Reply::status(status),
+            Answer::Later { .. } => Reply::status(429),
+        }
+    }
+
+    /// Whether only the tombstone of a room is left, which answers for it.
+    fn is_over(&mut self, room: usize) -> bool {
+        let provider = &mut self.providers[self.sites[room].hub];
+        provider.hub(room).is_none() && provider.tombstone(room).is_some()
     }
 
     /// An answer in a word, for people.

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release --example simulate -- --seeds 1..200 --steps 500
-//! cargo run --release --example simulate -- --seeds 7..8 --steps 500 --html report.html
+//! cargo run --release --example simulate -- --seeds 7 --steps 500 --html report.html
 //! ```
 //!
 //! It prints progress, then what happened how often. At the first violation of an invariant it stops: it prints the seed,
@@ -11,7 +11,7 @@
 //!
 //! | option | what it does |
 //! | --- | --- |
-//! | `--seeds A..B` | the seeds from A to B, B left out (1..20) |
+//! | `--seeds A..B`, `--seeds A` | the seeds from A to B, both played, or this one (1..20) |
 //! | `--steps N` | steps of each world (200) |
 //! | `--providers N`, `--users N`, `--devices N`, `--rooms N` | how large a world is |
 //! | `--no-faults`, `--no-adversaries` | what does not happen |
@@ -37,7 +37,7 @@ use openmls_rust_crypto::RustCrypto;
 
 /// What the command line asks for.
 struct Options {
-    seeds: std::ops::Range<u64>,
+    seeds: std::ops::RangeInclusive<u64>,
     steps: usize,
     threads: usize,
     config: Config,
@@ -46,7 +46,7 @@ struct Options {
 
 fn options() -> Option<Options> {
     let mut options =
-        Options { seeds: 1..20, steps: 200, threads: 1, config: Config::default(), html: None };
+        Options { seeds: 1..=20, steps: 200, threads: 1, config: Config::default(), html: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next()?.parse::<usize>().ok();
@@ -61,8 +61,11 @@ fn options() -> Option<Options> {
             "--no-adversaries" => options.config.adversaries = false,
             "--seeds" => {
                 let range = arguments.next()?;
-                let (from, to) = range.split_once("..")?;
-                options.seeds = from.parse().ok()?..to.parse().ok()?;
+                let (from, to) = range.split_once("..").unwrap_or((&range, &range));
+                options.seeds = from.parse().ok()?..=to.parse().ok()?;
+                if options.seeds.is_empty() {
+                    return None;
+                }
             }
             "--html" => options.html = Some(arguments.next()?),
             _ => return None,
@@ -107,7 +110,7 @@ fn main() -> ExitCode {
 
 /// Plays all seeds, several at a time, until one breaks.
 fn play_all(options: &Options, crypto: &Arc<RustCrypto>) -> Run {
-    let next = AtomicU64::new(options.seeds.start);
+    let next = AtomicU64::new(*options.seeds.start());
     let stop = AtomicBool::new(false);
     let run =
         Mutex::new(Run { worlds: 0, tally: Tally::default(), shown: None, shrunk: Vec::new() });

@@ -22,7 +22,9 @@ const PATIENCE: u64 = 30 * 1000;
 impl Room {
     /// Takes the hub's answer to an update.
     ///
-    /// After `success` to a commit the room is in the new epoch. After `wrongEpoch` the change is made again when the
+    /// After `success` to a commit the room is in the new epoch. What others sent before may still be on its way, and can be
+    /// read for as many epochs as the client keeps, two at least: take what the provider has before you commit
+    /// once more, or such a message comes too late. After `wrongEpoch` the change is made again when the
     /// commit that was faster has come, after `notAllowed` when proposals come that the commit has missed; if none do,
     /// [`Room::timeout`] gives it up. An answer to octets that have been replaced changes nothing.
     ///

@@ -226,6 +226,7 @@ fn p_203_p_207_a_cancel_takes_back_exactly_what_was_asked() {
     assert_eq!(bob.requests(), [for_alice(None), for_alice(Some(x()))]);
 
     alice.play(&|user| user.withdraw(&for_bob(Some(x()))).unwrap());
+    assert_eq!(alice.user.asked().collect::<Vec<_>>(), [&for_bob(None)]);
     assert_eq!(alice.send_to(&mut bob), [Action::Withdrawn(for_alice(Some(x())))]);
     assert_eq!(bob.requests(), [for_alice(None)]);
     // request, cancel, request again are three acts.

@@ -3,7 +3,7 @@
 //!
 //! What is **mandatory**, every leaf *supports*: it lists it, or MLS has it of every client. What is **forbidden**,
 //! nobody *uses*: no leaf or KeyPackage holds such an extension, component or credential, no handshake such a proposal,
-//! and the group itself is not of it. Support is no use: who lists what is forbidden may come in all the same, or a
+//! no message is of such a media type or has such a part, and the group itself is not of it. Support is no use: who lists what is forbidden may come in all the same, or a
 //! room that forbids one thing would keep out everybody who can do it.
 //!
 //! A leaf that comes fits the rules of the epoch that it comes into. While it waits, something else may lapse: so it
@@ -15,7 +15,7 @@ use std::{borrow::Cow, collections::BTreeSet, ops::RangeInclusive};
 
 use super::{
     Denied, Reason, View,
-    components::{ExtendedCapabilities, MediaTypeList, OperationalParameters},
+    components::{ExtendedCapabilities, MediaType, MediaTypeList, OperationalParameters},
 };
 use crate::{
     codec::{Reader, Wire, decode_exact},
@@ -119,6 +119,13 @@ pub(crate) fn may_stand_beside(room: &RoomState, authenticated_data: &[u8]) -> b
     forbidden.is_empty()
         || SafeAad::decode(authenticated_data)
             .is_ok_and(|aad| forbidden.iter().all(|item| aad.get(*item).is_none()))
+}
+
+/// Whether the room forbids the media type of a message, or of something in one. Without parameters, all kinds of the
+/// type are meant.
+pub(crate) fn forbids_media_type(room: &RoomState, media_type: &MediaType) -> bool {
+    let rules = Rules::of(room);
+    rules.is_some_and(|it| it.forbidden().media_types.iter().any(|it| it.matches(media_type)))
 }
 
 /// Whether the room forbids proposals of a type (RFC 9420, section 17.4).
@@ -277,8 +284,7 @@ fn codes(list: &[u8]) -> Vec<u16> {
     decode_exact(list, read).unwrap_or_default()
 }
 
-/// Whether a leaf supports all that is listed. A media type without parameters receives all its kinds. Of wire formats
-/// and content types it says nothing here: those of MLS itself are every client's, and others nobody's.
+/// Whether a leaf supports all that is listed. Of wire formats and content types it says nothing here: those of MLS itself are every client's, and others nobody's.
 fn supports(leaf: &Leaf, wanted: &ExtendedCapabilities) -> bool {
     let listed = &leaf.capabilities;
     let component = |id: ComponentId| leaf.components.get(&id.0).map(Vec::as_slice);
@@ -291,7 +297,7 @@ fn supports(leaf: &Leaf, wanted: &ExtendedCapabilities) -> bool {
         let list = component(ComponentId::CONTENT_MEDIA_TYPES);
         let list = list.and_then(|it| MediaTypeList::decode(it).ok());
         let list = list.map_or_else(Vec::new, |list| list.0);
-        wanted.media_types.iter().all(|wanted| list.iter().any(|it| it.matches(wanted)))
+        wanted.media_types.iter().all(|wanted| list.iter().any(|it| it.receives(wanted)))
     };
     within(&wanted.versions, &listed.versions)
         && within(&wanted.cipher_suites, &listed.ciphersuites)

@@ -1,7 +1,7 @@
 //! What simulated worlds have found (`testing::world`), each as small as it gets.
 
 use super::{
-    threats::{external, leaf_of, take},
+    hostile::{external, leaf_of, take},
     *,
 };
 use crate::{

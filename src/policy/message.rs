@@ -135,8 +135,7 @@ impl<'a> Sender<'a> {
     /// If it is no participant.
     pub fn of(room: &'a RoomState, user: &'a UserUri) -> Result<Self, Denied> {
         let index = room.role(user);
-        let banned = room.roles().banned().is_some_and(|banned| banned.index == index);
-        if index == RoleIndex::NONE || banned {
+        if room.roles().is_outside(index) {
             return Err(Denied::new("P-121", Reason::Outsider));
         }
         Ok(Self { user, role: room.roles().get(index), index })

@@ -469,6 +469,9 @@ impl sealed::Machine for Room {
     fn settle(&mut self, staged: Staged) {
         let Some(decided) = staged.decided else { return };
         let (draft, change) = *decided;
+        if !matches!(change, Change::None) {
+            self.audience = None;
+        }
         match change {
             Change::None => {}
             Change::Proposals(staged, accepted) => {
@@ -476,12 +479,10 @@ impl sealed::Machine for Room {
                 let mut effective = self.effective.take().unwrap_or_else(|| self.committed.clone());
                 accepted.apply(&mut effective);
                 self.effective = Some(effective);
-                self.audience = None;
             }
             Change::Lapse(staged, effective) => {
                 self.group.accept_proposals(*staged);
                 self.effective = self.group.pending().next().is_some().then_some(*effective);
-                self.audience = None;
             }
             Change::Commit(staged, verdict, leaves, effective) => {
                 self.group.accept_commit(*staged);
@@ -491,7 +492,6 @@ impl sealed::Machine for Room {
                     self.seat(leaf, user);
                 }
                 self.omitted.clear();
-                self.audience = None;
             }
             Change::Refounded(group, state) => {
                 let users = group.members().filter_map(|member| {
@@ -503,7 +503,6 @@ impl sealed::Machine for Room {
                 self.committed = *state;
                 self.effective = None;
                 self.omitted.clear();
-                self.audience = None;
             }
         }
         draft.settle(self);

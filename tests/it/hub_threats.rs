@@ -6,7 +6,7 @@
 use openmimi::{
     codec::{Reader, Wire},
     env::Limits,
-    hub::{Answer, Proposal, UpdateRefusal},
+    hub::{Answer, Proposal, ProposeRefusal, UpdateRefusal},
     policy::{Capability, Role, RoleChange, RoleIndex, presets::Preset},
     room::{ComponentId, ParticipantListUpdate},
     wire::{HandshakeBundle, UpdateOutcome, UpdateRequest},
@@ -93,13 +93,16 @@ fn d_56_no_table_of_roles_lets_somebody_rise() {
         commit(&mut world, "alice", component_update(ComponentId::ROLES_LIST, &octets))
     };
     type Change = dyn Fn(&mut Vec<Role>);
-    let bad: [(&str, &Change); 5] = [
+    let bad: [(&str, &Change); 6] = [
         ("a role twice", &|roles| roles.push(roles[2].clone())),
         ("canOpenJoin in a role that one has", &|roles| {
             roles[2].capabilities.push(Capability::OPEN_JOIN);
         }),
         ("a change to a role that is none", &|roles| {
-            roles[4].changes.push(RoleChange { from: RoleIndex(3), targets: vec![RoleIndex(9)] });
+            roles[4].changes[3].targets.push(RoleIndex(9));
+        }),
+        ("two changes from one role", &|roles| {
+            roles[4].changes.push(RoleChange { from: RoleIndex(3), targets: vec![RoleIndex(2)] });
         }),
         ("a change from a role to itself", &|roles| {
             roles[2].changes[0].targets.push(RoleIndex(2));
@@ -232,9 +235,12 @@ fn d_98_the_last_admin_stays() {
     world.client("alice").forget_proposals();
     let [alices, bobs] =
         ["alice@a.example", "bob@b.example"].map(|name| world.client("alice").place(user(name)));
-    assert!(propose(&mut world, "alice", moved(alices, 2)).is_err());
-    let by_hub = world.hub.propose(&[Proposal::Remove(user("alice@a.example"))]);
-    assert!(by_hub.is_err(), "nor does the hub take the last one out");
+    assert_eq!(propose(&mut world, "alice", moved(alices, 2)), Err("R-133"));
+    let by_hub = world.hub.propose(&[Proposal::Remove(user("alice@a.example"))]).unwrap_err();
+    let ProposeRefusal::Refused(UpdateRefusal::Denied { denied, .. }) = by_hub else {
+        panic!("{by_hub}")
+    };
+    assert_eq!(denied.rule, "R-128", "nor does the hub take the last one out");
     let body = world.client("alice").propose(vec![moved(bobs, 4)]);
     world.proposed("alice", &body);
     let bundle = world.client("alice").commit(Vec::new());

@@ -132,7 +132,7 @@ fn d_5a_one_way_to_read_a_handshake() {
     let mut world = World::clubhouse();
     let honest = world.client("alice").update_path();
     let peer = world.client("alice").peer();
-    // The group ID behind a length in two octets, where one is enough: the engine would read it.
+    // The group ID behind a length in two octets, where one is enough.
     let mut reader = Reader::new(&honest.commit);
     reader.take("version and wire format", 4).unwrap();
     let group = reader.bytes("group_id").unwrap();
@@ -141,16 +141,20 @@ fn d_5a_one_way_to_read_a_handshake() {
     commit.extend([0x40, u8::try_from(group.len()).unwrap()]);
     commit.extend_from_slice(group);
     commit.extend_from_slice(reader.rest());
-    let engine = {
-        use tls_codec::Deserialize as _;
-        openmls::prelude::MlsMessageIn::tls_deserialize_exact(&commit)
-    };
     let body = honest.body();
     let place = body.windows(honest.commit.len()).position(|it| it == honest.commit).unwrap();
     let two_ways = [&body[..place], &commit, &body[place + honest.commit.len()..]].concat();
     let refusal = world.hub.update(&peer, &two_ways).unwrap_err();
-    assert!(matches!(refusal, UpdateRefusal::Malformed(_)), "{refusal}, the engine: {engine:?}");
+    assert!(matches!(refusal, UpdateRefusal::Malformed(_)), "{refusal}");
     assert_eq!(refusal.answer(), Answer::Status(400));
+    // The same in what the engine does not read: that no proposal follows the first one.
+    let bob = world.client("bob@b.example");
+    let (bobs, mut proposal) = (bob.peer(), bob.propose(vec![remove(0)]));
+    bob.forget_proposals();
+    assert_eq!(proposal.pop(), Some(0));
+    proposal.extend([0x40, 0]);
+    let refusal = world.hub.update(&bobs, &proposal).unwrap_err();
+    assert!(matches!(refusal, UpdateRefusal::Malformed(_)), "{refusal}");
     let mut trailing = body.clone();
     trailing.push(0);
     assert_eq!(world.hub.update(&peer, &trailing).unwrap_err().answer(), Answer::Status(400));

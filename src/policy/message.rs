@@ -22,7 +22,7 @@
 //! | has an attachment, by its disposition, or another file | `canUploadAttachment` |
 //!
 //! Beside the capabilities count the components about what is sent: `asset_policy`, `message_expiration_policy`,
-//! `status_notification_policy` and `link_preview_policy`; and of `mls_operational_policy` which media types it forbids.
+//! `status_notification_policy` and `link_preview_policy`, and which media types `mls_operational_policy` forbids.
 //!
 //! To copy, report, download, open a link or take part in a call is no message: ask [`may`](super::may), and
 //! [`download`] for a part.

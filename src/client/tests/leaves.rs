@@ -15,7 +15,7 @@ use crate::{
     client::{leaf::Words, member::Plan},
     policy::{
         Capability, Roles,
-        components::{ExtendedCapabilities, OperationalParameters},
+        components::{ExtendedCapabilities, MediaTypeList, OperationalParameters},
     },
 };
 
@@ -246,6 +246,27 @@ fn r160_r162_a_policy_that_the_room_does_not_fit() {
         not_kept(&mut carol, &hostile_proposal(&mut alice, propose), rule);
         let plan = Plan { proposals: vec![new_policy(&policy)], ..Plan::default() };
         not_followed(&mut bob, &hostile_commit(&mut alice, plan), Evidence::ForbiddenCommit);
+    }
+}
+
+/// E-087: nor a media type that it does not receive.
+#[test]
+fn e087_media_types_that_somebody_does_not_receive() {
+    let (_, mut alice, mut bob, mut carol) = three_under(&OperationalParameters::default());
+    for (name, fits) in [("image/png", false), ("text/plain", true)] {
+        let list = MediaTypeList(vec![name.parse().unwrap()]).encode();
+        let component_id = ComponentId::CONTENT_MEDIA_TYPES.0;
+        let propose = Propose::UpdateAppDataComponent { component_id, update: list.clone() };
+        let proposal = hostile_proposal(&mut alice, propose);
+        if !fits {
+            not_kept(&mut carol, &proposal, "E-087");
+            continue;
+        }
+        let update = AppDataUpdateProposal::update(component_id, list);
+        let update = Proposal::AppDataUpdate(Box::new(update));
+        let plan = Plan { proposals: vec![update], ..Plan::default() };
+        assert_eq!(take(&mut bob, &hostile_commit(&mut alice, plan)).unwrap(), Received::Taken);
+        assert!(!bob.room().is_forked());
     }
 }
 

@@ -3,6 +3,7 @@
 use openmimi::{
     codec::{Reader, Wire, write_bytes, write_vec, write_within},
     hub::Offer,
+    policy::components::MediaTypeList,
     room::{ComponentId, ComponentOperation, Components, ParticipantListUpdate, RoomState},
     wire::{GroupInfo as WireGroupInfo, GroupInfoOption, RatchetTreeOption},
 };
@@ -92,10 +93,14 @@ pub(super) fn components_list(ids: &[u16]) -> Vec<u8> {
     out
 }
 
-pub(super) fn leaf_dictionary(known: &[u16]) -> Extension {
+pub(super) fn leaf_dictionary(known: &[u16], receives: &[&str]) -> Extension {
     let mut dictionary = AppDataDictionary::new();
     dictionary.insert(ComponentId::APP_COMPONENTS.0, components_list(known));
     dictionary.insert(ComponentId::SAFE_AAD.0, components_list(&[ComponentId::FRANK_AAD.0]));
+    if !receives.is_empty() {
+        let list = MediaTypeList(receives.iter().map(|it| it.parse().unwrap()).collect());
+        dictionary.insert(ComponentId::CONTENT_MEDIA_TYPES.0, list.encode());
+    }
     Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))
 }
 

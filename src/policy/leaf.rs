@@ -155,7 +155,7 @@ struct Coming {
 
 enum What {
     /// Another operational policy. Without one, nothing is set.
-    Rules(Rules),
+    Rules(Box<Rules>),
     MediaTypes(MediaTypes),
 }
 
@@ -198,7 +198,7 @@ impl Coming {
         };
         let rules = last(ComponentId::MLS_OPERATIONAL_POLICY).map(|(place, octets)| {
             let rules = octets.and_then(|it| OperationalParameters::decode(it).ok());
-            Self { place, what: What::Rules(Rules(rules.unwrap_or_default())) }
+            Self { place, what: What::Rules(Box::new(Rules(rules.unwrap_or_default()))) }
         });
         let types = last(ComponentId::CONTENT_MEDIA_TYPES).map(|(place, octets)| {
             let list = octets.and_then(|it| MediaTypeList::decode(it).ok());

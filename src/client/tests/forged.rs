@@ -6,13 +6,14 @@
 
 use openmls::{
     component::ComponentData,
+    group::Propose,
     messages::proposals::{AppDataUpdateProposal, Proposal},
-    prelude::{Extension, ExternalSender, GroupContextExtensionProposal},
+    prelude::{Extension, ExternalSender, GroupContextExtensionProposal, LeafNodeParameters},
 };
 
 use super::{framed::why, hostile::*, *};
 use crate::{
-    client::{leaf::Words, member::Plan},
+    client::{create::credential, leaf::Words, member::Plan},
     delivery::{self, ExternalProposal, LeafIndex},
     room::ParticipantListUpdate,
     uri::ProviderUri,
@@ -103,14 +104,34 @@ fn q50_a_client_that_does_not_know_the_components() {
     let provider = super::super::member::Provider { crypto: &tablet.crypto, store: &store };
     let bundle = openmls::key_packages::KeyPackage::builder()
         .leaf_node_capabilities(Words::new(CS, &tablet.crypto).capabilities)
-        .build(
-            CS,
-            &provider,
-            &signer,
-            super::super::create::credential(&user("bob"), tablet.device.signature_key()),
-        )
+        .build(CS, &provider, &signer, credential(&user("bob"), tablet.device.signature_key()))
         .unwrap();
     let plan = Plan { adds: vec![bundle.key_package().clone()], ..Plan::default() };
+    let commit = hostile_commit(&mut bob, plan);
+    not_followed(&mut alice, &commit, Evidence::InvalidCommit);
+}
+
+/// D-54: a leaf that takes another user's name, by a commit's path or an Update.
+#[test]
+fn d54_nobody_takes_another_users_name() {
+    let (_, mut alice, mut bob, mut carol) = three(Preset::Cooperative, Crash::Always);
+    let renamed = |client: &Client, name: &str| {
+        let credential = credential(&user(name), client.device.signature_key());
+        LeafNodeParameters::builder().with_credential_with_key(credential).build()
+    };
+    for (name, fits) in [("bob", true), ("carol", false), ("mallory", false)] {
+        let leaf = renamed(&bob, name);
+        let update = hostile_proposal(&mut bob, Propose::Update(leaf));
+        if fits {
+            take(&mut carol, &update).unwrap();
+            assert_eq!(carol.room().state.waiting.len(), 1);
+        } else {
+            let before = carol.room().state.waiting.len();
+            drop(take(&mut carol, &update));
+            assert_eq!(carol.room().state.waiting.len(), before, "{name}");
+        }
+    }
+    let plan = Plan { leaf: renamed(&bob, "carol"), update: true, ..Plan::default() };
     let commit = hostile_commit(&mut bob, plan);
     not_followed(&mut alice, &commit, Evidence::InvalidCommit);
 }

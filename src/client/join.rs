@@ -84,7 +84,8 @@ impl Room {
     ///
     /// # Errors
     /// If the message is no Welcome for this KeyPackage, the tree has to be fetched first
-    /// ([`Refusal::TreeElsewhere`]: put it into the message), from where the group does not allow it (T-006), or the group is not the room that it should be.
+    /// ([`Refusal::TreeElsewhere`]: put it into the message), from where the group does not allow it (T-006), or the
+    /// group is not the room that it should be.
     pub fn join<C: Crypto>(
         env: &Env<'_, C, Keys>,
         lent: &LentKeyPackage,

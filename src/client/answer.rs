@@ -3,7 +3,7 @@
 use super::{
     Keys, OutgoingId,
     draft::Draft,
-    event::{Event, Failure},
+    event::Failure,
     outbox::{Entry, Stage, Wish},
     refusal::Refusal,
     room::{Room, Tried},
@@ -22,9 +22,8 @@ const PATIENCE: u64 = 30 * 1000;
 impl Room {
     /// Takes the hub's answer to an update.
     ///
-    /// After `success` to a commit the room is in the new epoch. What others sent before may still be on its way, and can be
-    /// read for as many epochs as the client keeps, two at least: take what the provider has before you commit
-    /// once more, or such a message comes too late. After `wrongEpoch` the change is made again when the
+    /// After `success` to a commit the room is in the new epoch. If the room's order has not brought an earlier commit of
+    /// ours yet, the new epoch begins when it has brought this one. After `wrongEpoch` the change is made again when the
     /// commit that was faster has come, after `notAllowed` when proposals come that the commit has missed; if none do,
     /// [`Room::timeout`] gives it up. An answer to octets that have been replaced changes nothing.
     ///
@@ -50,10 +49,20 @@ impl Room {
         let Some(entry) = self.state.outbox.get(id).map(|entry| Entry::clone(entry)) else {
             return Ok((draft, ()));
         };
+        if entry.is_accepted() {
+            return Ok((draft, ()));
+        }
         match outcome {
             UpdateOutcome::Success { accepted_timestamp } => match entry.wish {
+                // What others sent before our earlier commit is still to come, and is read with secrets of then, which
+                // are kept for few epochs.
+                Wish::Commit(_) if draft.state.head.ahead.is_some() => {
+                    draft.set(id, Entry { stage: Stage::Accepted(*accepted_timestamp), ..entry });
+                }
                 Wish::Commit(_) => {
+                    let left = self.epoch();
                     self.merge_own(env, &mut draft, id, *accepted_timestamp)?;
+                    draft.state.head.ahead = Some(left);
                     self.revive(env, &mut draft)?;
                 }
                 Wish::Join => {
@@ -119,13 +128,12 @@ impl Room {
     }
 
     fn give_up(&mut self, draft: &mut Draft, id: OutgoingId, reason: Failure) {
-        let Some(entry) = draft.settle(id) else { return };
-        match entry.wish {
-            Wish::Join => draft.state.head.standing = Standing::Gone,
-            Wish::Leave => draft.state.head.standing = Standing::Member,
-            Wish::Message { .. } | Wish::Commit(_) | Wish::Proposals(_) => {}
+        match draft.state.outbox.get(id).map(|entry| &entry.wish) {
+            Some(Wish::Join) => draft.state.head.standing = Standing::Gone,
+            Some(Wish::Leave) => draft.state.head.standing = Standing::Member,
+            Some(Wish::Message { .. } | Wish::Commit(_) | Wish::Proposals(_)) | None => {}
         }
-        draft.event(Event::Failed { token: entry.token, reason });
+        draft.end(id, reason);
     }
 
     /// Takes the hub's answer to a message. After `epochTooOld` the same content is encrypted again, so that its

@@ -156,6 +156,7 @@ impl Room {
             user: offer.creator.clone(),
             standing: Standing::Member,
             last_timestamp: Timestamp::default(),
+            ahead: None,
             key_package: None,
             next: 0,
         };

@@ -120,6 +120,16 @@ impl Draft {
         self.event(Event::Accepted { token: entry.token, timestamp, frank });
     }
 
+    /// Nothing more becomes of an entry of the outbox: it fails, unless the hub has accepted it.
+    pub(super) fn end(&mut self, id: OutgoingId, reason: Failure) {
+        let Some(entry) = self.settle(id) else { return };
+        let token = entry.token;
+        self.event(match entry.stage {
+            Stage::Accepted(timestamp) => Event::Accepted { token, timestamp, frank: None },
+            Stage::Sent | Stage::Stale | Stage::Parked { .. } => Event::Failed { token, reason },
+        });
+    }
+
     /// The external commit that the client came with will not be: it is outside again, and may ask once more.
     pub(super) fn keep_out(&mut self, reason: Failure) {
         let joins: Vec<_> = self
@@ -127,12 +137,11 @@ impl Draft {
             .outbox
             .iter()
             .filter(|(_, entry)| entry.wish == Wish::Join)
-            .map(|(id, entry)| (id, entry.token))
+            .map(|(id, _)| id)
             .collect();
         self.state.head.standing = Standing::Gone;
-        for (id, token) in joins {
-            self.settle(id);
-            self.event(Event::Failed { token, reason });
+        for id in joins {
+            self.end(id, reason);
         }
     }
 
@@ -150,14 +159,10 @@ impl Draft {
         self.state.epoch.effective = Arc::clone(&self.state.epoch.committed);
         let ids: Vec<_> = self.state.outbox.keys().collect();
         for id in ids {
-            if let Some(entry) = self.settle(id) {
-                let reason = Failure::Left;
-                match entry.wish {
-                    Wish::Leave => {}
-                    Wish::Message { .. } | Wish::Commit(_) | Wish::Proposals(_) | Wish::Join => {
-                        self.event(Event::Failed { token: entry.token, reason });
-                    }
-                }
+            if self.state.outbox.get(id).is_some_and(|entry| entry.wish == Wish::Leave) {
+                self.settle(id);
+            } else {
+                self.end(id, Failure::Left);
             }
         }
         self.event(event);
@@ -289,18 +294,18 @@ impl Draft {
         let outbox: Vec<_> =
             self.state.outbox.iter().map(|(id, entry)| (id, Arc::clone(entry))).collect();
         for (id, entry) in outbox {
-            match entry.wish {
-                Wish::Message { .. } | Wish::Commit(_) => {
-                    self.set(id, Entry { stage: Stage::Stale, ..Entry::clone(&entry) });
-                }
-                Wish::Proposals(_) | Wish::Leave | Wish::Join => {
-                    self.settle(id);
-                    let reason = Failure::Obsolete;
-                    self.event(Event::Failed { token: entry.token, reason });
-                }
+            let again = match entry.wish {
+                Wish::Message { .. } | Wish::Commit(_) => !entry.is_accepted(),
+                Wish::Proposals(_) | Wish::Leave | Wish::Join => false,
+            };
+            if again {
+                self.set(id, Entry { stage: Stage::Stale, ..Entry::clone(&entry) });
+            } else {
+                self.end(id, Failure::Obsolete);
             }
         }
         self.state.epoch = epoch;
+        self.state.head.ahead = None;
         self.state.head.standing = Standing::Joining;
     }
 }

@@ -40,7 +40,12 @@ impl Room {
         let hash = commit::hash(message.as_bytes());
         if message.epoch() < self.epoch() {
             let received = match draft.state.commits.get(message.epoch()) {
-                Some(known) if **known == hash => Received::Echo,
+                Some(known) if **known == hash => {
+                    if draft.state.head.ahead == Some(message.epoch()) {
+                        draft.state.head.ahead = None;
+                    }
+                    Received::Echo
+                }
                 // Our own external commit, which the hub has not accepted: this one was faster.
                 Some(_) if draft.state.head.standing == Standing::Joining => {
                     draft.keep_out(Failure::Obsolete);
@@ -74,6 +79,10 @@ impl Room {
                 return Ok(draft.fork(self.epoch(), evidence));
             }
         };
+        if draft.state.own_commit().is_some_and(|(_, entry)| entry.is_accepted()) {
+            self.member.rollback();
+            return Ok(draft.fork(self.epoch(), Evidence::SecondCommit));
+        }
         let epoch = self.epoch();
         let removed = staged.self_removed();
         self.member.merge(env.crypto, *staged)?;
@@ -177,6 +186,7 @@ impl Room {
         let tuning = tuned(&entered.committed, &self.limits);
         draft.pass(left, hash, kept(&tuning), &entered.committed);
         draft.state.epoch = entered;
+        draft.state.head.ahead = None;
         draft.lapse(|_, _| true);
         self.member.tune(env.crypto, &tuning)?;
         draft.event(Event::Changed { epoch, by: judged.by, unverified: judged.verdict.unverified });

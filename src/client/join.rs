@@ -118,6 +118,7 @@ impl Room {
             user: lent.user.clone(),
             standing: Standing::Member,
             last_timestamp: message.timestamp,
+            ahead: None,
             key_package: Some(lent.reference.clone()),
             next: 0,
         };
@@ -154,6 +155,7 @@ impl Room {
             user: request.user.clone(),
             standing: Standing::Joining,
             last_timestamp: Timestamp::default(),
+            ahead: None,
             key_package: None,
             next: 0,
         };

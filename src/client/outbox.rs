@@ -82,6 +82,8 @@ pub(super) enum Wish {
 pub(super) enum Stage {
     /// The octets are to be sent until they are answered.
     Sent,
+    /// The hub has accepted this commit, and the room's order has yet to bring it (see [`Head::ahead`](super::state::Head)).
+    Accepted(Timestamp),
     /// They are of no use any more, and made again.
     Stale,
     /// They were refused, and are made again as soon as the room has moved on: another epoch, or more proposals than
@@ -129,7 +131,7 @@ impl Entry {
     /// When it is given up, if the room does not move on.
     pub(super) const fn waits_until(&self) -> Option<Timestamp> {
         match self.stage {
-            Stage::Sent | Stage::Stale => None,
+            Stage::Sent | Stage::Accepted(_) | Stage::Stale => None,
             Stage::Parked { until, .. } => until,
         }
     }
@@ -138,11 +140,17 @@ impl Entry {
     pub(super) fn is_overtaken(&self, epoch: u64, proposals: usize) -> bool {
         match self.stage {
             Stage::Sent => self.is_commit() && self.wish != Wish::Join && self.epoch < epoch,
+            Stage::Accepted(_) => false,
             Stage::Stale => true,
             Stage::Parked { epoch: then, proposals: known, .. } => {
                 then < epoch || known < proposals
             }
         }
+    }
+
+    /// Whether the hub has accepted it already.
+    pub(super) const fn is_accepted(&self) -> bool {
+        matches!(self.stage, Stage::Accepted(_))
     }
 
     pub(super) fn is_commit(&self) -> bool {

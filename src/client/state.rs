@@ -59,6 +59,8 @@ pub(super) struct Head {
     pub(super) standing: Standing,
     /// The hub's time of the newest event (D-03).
     pub(super) last_timestamp: Timestamp,
+    /// The epoch that we have left by the hub's answer to our commit, while the room's order has not brought that commit.
+    pub(super) ahead: Option<u64>,
     /// The KeyPackage that we were added with, while the device still holds its private part.
     pub(super) key_package: Option<KeyPackageRef>,
     /// The number of the next outgoing, event or waiting proposal.

@@ -1,7 +1,8 @@
 //! What simulated worlds have found (`testing::world`), each as small as it gets.
 
 use super::{
-    hostile::{external, leaf_of, take},
+    super::member::Plan,
+    hostile::{external, forked, hostile_commit, leaf_of, take},
     *,
 };
 use crate::{
@@ -95,4 +96,64 @@ fn a_client_whose_removal_waits_owes_no_commit() {
     let token = bob.token();
     let refused = bob.act(|room, env| room.commit_pending(env, token));
     assert!(matches!(refused, Err(Refusal::Going)), "{refused:?}");
+}
+
+/// P-100: what others sent before our commits is still to come when the hub has answered them. A client that entered an
+/// epoch with each answer had forgotten the secrets of then: the message was lost without a word.
+#[test]
+fn no_more_than_one_commit_of_ours_is_ahead_of_the_order() {
+    let (mut hub, mut alice, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    bob.say("before all that").unwrap();
+    bob.send_all(&mut hub);
+    let epoch = alice.room().epoch();
+    two_ahead(&mut alice, &mut hub);
+    let token = alice.token();
+    let third = alice.act(|room, env| room.update_self(env, token));
+    assert!(matches!(third, Err(Refusal::Busy)), "{third:?}");
+    assert_eq!(accepted(&alice), 1, "of the second the app hears with its echo");
+
+    alice.catch_up(&hub);
+    assert_eq!(
+        alice.texts(),
+        [("mimi://bob.example/u/bob".to_owned(), "before all that".to_owned())]
+    );
+    assert_eq!(alice.room().epoch(), epoch + 2);
+    bob.catch_up(&hub);
+    same([&alice, &bob]);
+    // The order has caught up, and answers do again.
+    let token = alice.token();
+    alice.act(|room, env| room.update_self(env, token)).unwrap();
+    alice.send_all(&mut hub);
+    assert_eq!(alice.room().epoch(), epoch + 3);
+}
+
+/// D-01: of a commit that the hub has accepted and that is not merged yet another one in its place is told.
+#[test]
+fn d01_another_commit_in_the_place_of_an_accepted_one_is_a_fork() {
+    let (mut hub, mut alice, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    two_ahead(&mut alice, &mut hub);
+    let first = hub.log[alice.seen].clone();
+    take(&mut bob, &first).unwrap();
+    assert_eq!(take(&mut alice, &first).unwrap(), Received::Echo);
+    let other = hostile_commit(&mut bob, Plan::default());
+    take(&mut alice, &other).unwrap();
+    assert_eq!(accepted(&alice), 2);
+    forked(&mut alice, Evidence::SecondCommit);
+}
+
+/// Two commits that the hub has accepted, and the order has brought neither.
+fn two_ahead(alice: &mut Client, hub: &mut Hub) {
+    let epoch = alice.room().epoch();
+    for _ in 0..2 {
+        let token = alice.token();
+        alice.act(|room, env| room.update_self(env, token)).unwrap();
+        alice.send_all(hub);
+        assert_eq!(alice.room().epoch(), epoch + 1);
+        assert_eq!(alice.room().outbox().count(), 0);
+    }
+}
+
+/// How many wishes the app has heard to be accepted.
+fn accepted(client: &Client) -> usize {
+    client.room().events().filter(|(_, event)| matches!(event, Event::Accepted { .. })).count()
 }

@@ -171,6 +171,7 @@ fn d06_only_the_rooms_own_hub_gives_its_group_info() {
     let token = alice.token();
     alice.act(|room, env| room.update_self(env, token)).unwrap();
     alice.send_all(&mut hub);
+    alice.catch_up(&hub);
     let mut tablet = Client::new("alice", "tablet", Crash::Never);
     let key = tablet.device.signature_key().to_vec();
     let token = tablet.token();
@@ -336,6 +337,7 @@ fn d81_what_comes_too_early_waits_outside() {
         let token = alice.token();
         alice.act(|room, env| room.update_self(env, token)).unwrap();
         alice.send_all(&mut hub);
+        alice.catch_up(&hub);
     }
     alice.say("in the third epoch").unwrap();
     alice.send_all(&mut hub);

@@ -260,7 +260,6 @@ impl Room {
             let listed = room.participants().find(uri).map(|listed| listed.place);
             listed.ok_or(Refusal::Misuse(Misuse::Argument("not a participant")))
         };
-        let banned = room.roles().banned().map(|role| role.index);
         let mut update = ParticipantListUpdate {
             added: intent.add.iter().map(|(user, role)| (user.clone().into(), *role)).collect(),
             ..ParticipantListUpdate::default()
@@ -268,7 +267,7 @@ impl Room {
         let mut leave = BTreeSet::new();
         for (participant, role) in &intent.roles {
             update.changed.push((place(participant.as_str())?, *role));
-            if Some(*role) == banned {
+            if room.roles().is_banned(*role) {
                 leave.insert(participant.as_str());
             }
         }

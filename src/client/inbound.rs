@@ -22,7 +22,7 @@ use crate::{
     env::{Crypto, Env, Timestamp},
     franking::{self, Claims, FrankingAgentData, Invalid, Tag, Verdict},
     policy::{
-        self, Denied, may_send,
+        self, Denied, Reason, may_send,
         message::{Allowed, Sent},
     },
     room::RoomState,
@@ -56,8 +56,20 @@ impl Decrypted<'_> {
     }
 }
 
-/// May this be said? As far as it can be told from the message alone.
+/// May this MIMI content be said? As far as it can be told from the message alone.
 pub(super) fn said(
+    room: &RoomState,
+    message: &content::Message<'_>,
+    sender: &UserUri,
+    accepted_at: Timestamp,
+) -> Result<Allowed, Denied> {
+    if media::forbids_content(room) {
+        return Err(Denied::new("R-162", Reason::Forbidden));
+    }
+    allowed(room, message, sender, accepted_at)
+}
+
+fn allowed(
     room: &RoomState,
     message: &content::Message<'_>,
     sender: &UserUri,
@@ -122,6 +134,9 @@ impl Room {
                 let told = content::status::Report::decode(&report);
                 let told = told.map_err(|_| Discard::Malformed)?;
                 if let Some(room) = judging {
+                    if media::forbids_status(room) {
+                        return Err(Discard::Forbidden);
+                    }
                     policy::message::report(room, &told).map_err(|_| Discard::Forbidden)?;
                 }
                 return Ok(Event::Status { sender: sender.clone(), report, timestamp: got.at });
@@ -131,7 +146,7 @@ impl Room {
                 let text = String::from_utf8(text).map_err(|_| Discard::Malformed)?;
                 if let Some(room) = judging {
                     let content = self.alone(sender, &media_type, &text)?;
-                    said(room, &content.as_message(), sender, got.at)
+                    allowed(room, &content.as_message(), sender, got.at)
                         .map_err(|_| Discard::Forbidden)?;
                 }
                 let (sender, timestamp) = (sender.clone(), got.at);

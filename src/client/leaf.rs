@@ -25,6 +25,7 @@ use crate::{
         leaf::{Arrival, Ground},
     },
     room::{ComponentId, RoomState},
+    wire::RatchetTreeSourceDomains,
 };
 
 /// When a leaf may be added to a group: the lifetime of a KeyPackage, and of the leaf that a room begins with
@@ -57,6 +58,11 @@ const COMPONENTS: [u16; 20] = [
     0x0001, 0x0002, 0x0003, 0x0020, 0x0021, 0x0022, 0x0023, 0x0024, 0x0025, 0x0026, 0x0027, 0x0028,
     0x0029, 0x002A, 0x002B, 0x002C, 0x002D, 0x002E, 0x002F, 0x0030,
 ];
+
+/// Extensions that this library understands, apart from those of MLS itself. A group whose GroupContext has one takes
+/// nobody who does not list it (RFC 9420, sections 7.3 and 12.1.7): the hosts of ratchet trees are one such (T-006).
+const EXTENSIONS: [ExtensionType; 2] =
+    [ExtensionType::AppDataDictionary, ExtensionType::Unknown(RatchetTreeSourceDomains::EXTENSION)];
 
 /// The component that lists components.
 const APP_COMPONENTS: u16 = 0x0001;
@@ -108,7 +114,7 @@ impl Words {
         let component = of();
         let capabilities = Capabilities::builder()
             .ciphersuites(vec![ciphersuite])
-            .extensions(vec![ExtensionType::AppDataDictionary])
+            .extensions(EXTENSIONS.to_vec())
             .proposals(vec![
                 ProposalType::AppDataUpdate,
                 ProposalType::AppEphemeral,
@@ -165,7 +171,7 @@ pub(super) fn receives(leaf: &LeafNode, group: &Extensions<GroupContext>) -> boo
     };
     let Some(required) = list(group.app_data_dictionary()) else { return true };
     let listed = list(leaf.extensions().app_data_dictionary()).unwrap_or(MediaTypeList(Vec::new()));
-    required.0.iter().all(|wanted| listed.0.iter().any(|it| it.matches(wanted)))
+    required.0.iter().all(|wanted| listed.0.iter().any(|it| it.receives(wanted)))
 }
 
 /// What a leaf says, as the policy takes it.
@@ -296,10 +302,17 @@ mod tests {
         for types in [
             &["application/mimi-content"][..],
             &["text/markdown;variant=GFM-MIMI", "text/plain;charset=utf-8"],
+            // As the draft writes it, and as people do.
+            &["text/plain;charset=UTF-8", "Text/Plain", "text/markdown"],
         ] {
             assert!(receives(&ours, &requires(types)), "{types:?}");
         }
-        for types in [&["image/png"][..], &["application/mimi-content", "text/markdown"]] {
+        for types in [
+            &["image/png"][..],
+            &["application/mimi-content", "text/plain;charset=utf-16"],
+            &["text/markdown;variant=Original"],
+            &["text/html"],
+        ] {
             assert!(!receives(&ours, &requires(types)), "{types:?}");
         }
         let silent = leaf(Extensions::empty());
@@ -326,7 +339,7 @@ mod tests {
         let components = component_ids(dictionary.get(&APP_COMPONENTS).unwrap()).unwrap();
         assert!(components.contains(&CONTENT_MEDIA_TYPES) && components.contains(&SAFE_AAD));
         assert!(components.is_sorted());
-        assert!(capabilities.extensions().contains(&ExtensionType::AppDataDictionary));
+        assert!(EXTENSIONS.iter().all(|it| capabilities.extensions().contains(it)));
         for proposal in [ProposalType::AppDataUpdate, ProposalType::SelfRemove] {
             assert!(capabilities.proposals().contains(&proposal));
         }

@@ -7,7 +7,11 @@ use super::{epoch::Reading, leaf};
 use crate::{
     codec::Wire,
     error::Misuse,
-    policy::components::{MediaType, MediaTypeList},
+    policy::{
+        self,
+        components::{MediaType, MediaTypeList},
+    },
+    room::RoomState,
     wire::ApplicationFraming,
 };
 
@@ -46,6 +50,16 @@ pub(super) enum Payload {
     Text(MediaType, Vec<u8>),
     /// Something that this library does not read.
     Other(MediaType),
+}
+
+/// Whether the room forbids MIMI content as such.
+pub(super) fn forbids_content(room: &RoomState) -> bool {
+    policy::leaf::forbids_media_type(room, &plain(CONTENT))
+}
+
+/// Whether the room forbids status reports that travel alone.
+pub(super) fn forbids_status(room: &RoomState) -> bool {
+    policy::leaf::forbids_media_type(room, &plain(STATUS))
 }
 
 /// What was encrypted, and the octets of its framing, if it has any: all that stands before the content's length.
@@ -89,7 +103,7 @@ pub(super) fn may_be_content(reading: &Reading, group: &MlsGroup) -> Result<(), 
     let content = plain(CONTENT);
     let lists = |octets: &[u8]| {
         let list = MediaTypeList::decode(octets);
-        list.is_ok_and(|list| list.0.iter().any(|listed| listed.matches(&content)))
+        list.is_ok_and(|list| list.0.iter().any(|listed| listed.receives(&content)))
     };
     let everybody = || {
         group.members().all(|member| {

@@ -19,6 +19,7 @@
 //! commit and let lapsed ones in. The room keeps them and lends them to the operation that needs them.
 
 use openmls::{
+    ciphersuite::hash_ref::KeyPackageRef,
     credentials::CredentialWithKey,
     extensions::Extensions,
     framing::{MlsMessageOut, ProcessedMessage, ProtocolMessage, SafeAadItem},
@@ -202,13 +203,8 @@ impl Member {
         tree: RatchetTreeIn,
         tuning: Tuning,
     ) -> Result<Self, MemberError> {
-        let store = Store::default();
+        let (store, reference) = lend(crypto, bundle)?;
         let provider = Provider { crypto, store: &store };
-        let reference = bundle
-            .key_package()
-            .hash_ref(crypto)
-            .map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
-        store.write_key_package(&reference, bundle).map_err(|_| MemberError::Ours("a record"))?;
         let joined = StagedWelcome::build_from_welcome(&provider, &tuning.config(), welcome)
             .and_then(|builder| builder.with_ratchet_tree(tree).skip_lifetime_validation().build())
             .and_then(|staged| staged.into_group(&provider));
@@ -225,13 +221,8 @@ impl Member {
         bundle: &KeyPackageBundle,
         welcome: Welcome,
     ) -> Result<GroupContext, MemberError> {
-        let store = Store::default();
+        let (store, _) = lend(crypto, bundle)?;
         let provider = Provider { crypto, store: &store };
-        let reference = bundle
-            .key_package()
-            .hash_ref(crypto)
-            .map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
-        store.write_key_package(&reference, bundle).map_err(|_| MemberError::Ours("a record"))?;
         let config = super::create::untuned().config();
         ProcessedWelcome::new_from_welcome(&provider, &config, welcome)
             .map(|invited| invited.unverified_group_info().group_context().clone())
@@ -471,6 +462,18 @@ impl Member {
         let (group, provider) = self.parts(crypto)?;
         group.clear_pending_commit(provider.storage()).map_err(|_| MemberError::Ours("a record"))
     }
+}
+
+/// A store that the engine finds a lent KeyPackage in, by its name.
+fn lend(
+    crypto: &impl Crypto,
+    bundle: &KeyPackageBundle,
+) -> Result<(Store, KeyPackageRef), MemberError> {
+    let store = Store::default();
+    let reference = bundle.key_package().hash_ref(crypto);
+    let reference = reference.map_err(|_| MemberError::Ours("a KeyPackageRef"))?;
+    store.write_key_package(&reference, bundle).map_err(|_| MemberError::Ours("a record"))?;
+    Ok((store, reference))
 }
 
 #[cfg(test)]

@@ -115,9 +115,8 @@ impl Room {
     }
 
     fn read_update(&self, peer: &Peer, body: &[u8]) -> Result<Update, Fault> {
-        let (client, user) = ours(peer)?;
-        bounded(body, &self.limits)?;
-        let commit = match UpdateRequest::decode(body)?.bundle {
+        let (client, user, update) = read::<UpdateRequest>(&self.limits, peer, body)?;
+        let commit = match update.bundle {
             HandshakeBundle::Commit { commit, .. } => Some(commit),
             HandshakeBundle::Proposals { .. } => None,
         };
@@ -162,9 +161,7 @@ pub fn submit_message(
     room: &RoomUri,
     body: &[u8],
 ) -> Result<Relay, Fault> {
-    let (_, user) = ours(peer)?;
-    bounded(body, limits)?;
-    let request = SubmitMessageRequest::decode(body)?;
+    let (_, user, request) = read::<SubmitMessageRequest>(limits, peer, body)?;
     if request.sending_uri != *user {
         return Err(Fault::NotOurs);
     }
@@ -181,9 +178,8 @@ pub fn group_info(
     room: &RoomUri,
     body: &[u8],
 ) -> Result<Relay, Fault> {
-    let (_, user) = ours(peer)?;
-    bounded(body, limits)?;
-    speaks_for(&GroupInfoRequest::decode(body)?.requesting_credential, user)?;
+    let (_, user, request) = read::<GroupInfoRequest>(limits, peer, body)?;
+    speaks_for(&request.requesting_credential, user)?;
     Ok(Relay { to: room.domain() })
 }
 
@@ -193,9 +189,7 @@ pub fn group_info(
 /// # Errors
 /// If it cannot be read, does not come from a client, or is made in another user's name.
 pub fn key_material(limits: &Limits, peer: &Peer, body: &[u8]) -> Result<Relay, Fault> {
-    let (_, user) = ours(peer)?;
-    bounded(body, limits)?;
-    let request = KeyMaterialRequest::decode(body)?;
+    let (_, user, request) = read::<KeyMaterialRequest>(limits, peer, body)?;
     let head = request.head();
     if head.requesting_user != *user {
         return Err(Fault::NotOurs);
@@ -218,9 +212,7 @@ pub fn report_abuse(
     room: &RoomUri,
     body: &[u8],
 ) -> Result<Relay, Fault> {
-    let (_, user) = ours(peer)?;
-    bounded(body, limits)?;
-    let report = AbuseReport::decode(body)?;
+    let (_, user, report) = read::<AbuseReport>(limits, peer, body)?;
     if report.reporting_user.is_some_and(|reporter| reporter != *user) {
         return Err(Fault::NotOurs);
     }
@@ -237,9 +229,7 @@ pub fn identifier_query(
     provider: &Domain,
     body: &[u8],
 ) -> Result<Relay, Fault> {
-    ours(peer)?;
-    bounded(body, limits)?;
-    IdentifierRequest::decode(body)?;
+    read::<IdentifierRequest>(limits, peer, body)?;
     Ok(Relay { to: provider.clone() })
 }
 
@@ -270,11 +260,17 @@ fn speaks_for(credential: &Credential, user: &UserUri) -> Result<(), Fault> {
     Ok(())
 }
 
-fn bounded(body: &[u8], limits: &Limits) -> Result<(), Fault> {
-    if body.len() <= limits.body {
-        return Ok(());
+/// The request of a client of this provider, and whose it is.
+fn read<'p, T: Wire>(
+    limits: &Limits,
+    peer: &'p Peer,
+    body: &[u8],
+) -> Result<(&'p ClientUri, &'p UserUri, T), Fault> {
+    let (client, user) = ours(peer)?;
+    if body.len() > limits.body {
+        let (found, limit) = (body.len() as u64, limits.body as u64);
+        let fault = crate::error::Fault::TooLarge { found, limit };
+        return Err(DecodeError { offset: 0, what: "request", fault }.into());
     }
-    let (found, limit) = (body.len() as u64, limits.body as u64);
-    let fault = crate::error::Fault::TooLarge { found, limit };
-    Err(DecodeError { offset: 0, what: "request", fault }.into())
+    Ok((client, user, T::decode(body)?))
 }

@@ -10,7 +10,7 @@ use super::{
     leaves,
     proposed::{self, Nobody},
     record::{Head, Record},
-    room::{AssembleError, delivery_config},
+    restore::{AssembleError, delivery_config},
     sizes,
 };
 use crate::{

@@ -21,7 +21,7 @@ use crate::{
     env::{Crypto, Env, Peer, Timestamp},
     error::RestoreError,
     machine::{Key, Records, Step},
-    policy::{Accepted, Capability, Denied, RoleIndex, rules},
+    policy::{Accepted, Capability, Denied, rules},
     uri::UserUri,
 };
 
@@ -116,9 +116,7 @@ impl Room {
         }
         let room = self.effective();
         let role = room.role(user);
-        let outside = role == RoleIndex::NONE
-            || room.roles().banned().is_some_and(|banned| banned.index == role);
-        if outside {
+        if room.roles().is_outside(role) {
             return Err(Denied::new("P-106", crate::policy::Reason::Outsider).into());
         }
         rules::can(room.roles(), role, Capability::DESTROY_ROOM, "R-209")?;

@@ -122,8 +122,8 @@ impl Room {
         verdict.clone().apply(&mut next);
         let leaves = next_leaves(&self.leaves, leaves);
         draft.head.blocked.retain(|blocked| {
-            let listed = !matches!(next.role(blocked), RoleIndex::NONE | RoleIndex::BANNED);
-            listed || leaves.values().any(|user| user.as_str() == blocked.as_str())
+            let inside = !next.roles().is_outside(next.role(blocked));
+            inside || leaves.values().any(|user| user.as_str() == blocked.as_str())
         });
     }
 
@@ -187,7 +187,8 @@ impl Room {
                     operation: ComponentOperation::Update(data),
                 } if *component == ComponentId::PARTICIPANT_LIST.0 => {
                     let Ok(update) = ParticipantListUpdate::decode(data) else { continue };
-                    let bans = update.changed.iter().filter(|(_, role)| *role == RoleIndex::BANNED);
+                    let roles = self.committed.roles();
+                    let bans = update.changed.iter().filter(|(_, role)| roles.is_banned(*role));
                     let gone = update.removed.iter().map(|place| (*place, None));
                     for (place, role) in bans.map(|(place, role)| (*place, Some(*role))).chain(gone)
                     {

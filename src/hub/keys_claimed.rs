@@ -13,7 +13,6 @@ use crate::{
     delivery::KeyPackageRef,
     env::{Crypto, Env, Peer, Timestamp},
     machine::Step,
-    policy::RoleIndex,
     provider::Package,
     uri::Domain,
     wire::{ClientMaterial, KeyMaterialRequest, KeyMaterialResponse},
@@ -32,14 +31,14 @@ impl Room {
     ) -> Result<(), Refusal<KeysClaimedRefusal>> {
         let head = request.head();
         let user = &head.requesting_user;
-        let role = self.effective().role(user);
+        let room = self.effective();
         let reason = if self.tombstone().is_some() {
             KeysClaimedRefusal::Ended
         } else if !self.speaks_for(peer, user) {
             KeysClaimedRefusal::Peer
         } else if head.room.as_ref() != Some(&self.head.room) {
             KeysClaimedRefusal::Room
-        } else if matches!(role, RoleIndex::NONE | RoleIndex::BANNED) || self.is_blocked(user) {
+        } else if room.roles().is_outside(room.role(user)) || self.is_blocked(user) {
             KeysClaimedRefusal::NotAParticipant
         } else {
             return Ok(());

@@ -150,6 +150,7 @@ mod proposed;
 mod record;
 mod refound;
 mod refusal;
+mod restore;
 mod room;
 mod senders;
 mod sizes;

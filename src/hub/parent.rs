@@ -5,7 +5,7 @@
 //! those who have left the parent ([`Room::orphans`]).
 
 use super::Room;
-use crate::{policy::RoleIndex, room::ParticipantList, uri::UserUri};
+use crate::{room::ParticipantList, uri::UserUri};
 
 impl Room {
     /// Tells who takes part in the room that this one depends on: the effective list of that room. It is no part of
@@ -20,8 +20,9 @@ impl Room {
     #[must_use]
     pub fn orphans(&self) -> Vec<UserUri> {
         let Some(parent) = &self.parent else { return Vec::new() };
-        let listed = self.effective().participants().iter();
-        let users = listed.filter(|it| it.role != RoleIndex::BANNED).filter_map(|it| it.user());
+        let room = self.effective();
+        let listed = room.participants().iter();
+        let users = listed.filter(|it| !room.roles().is_banned(it.role)).filter_map(|it| it.user());
         users.filter(|user| parent.find(user).is_none()).collect()
     }
 

@@ -11,7 +11,7 @@ use crate::{
     env::{Crypto, Env, Timestamp},
     error::Misuse,
     machine::Step,
-    policy::RoleIndex,
+    policy::{Denied, Reason, RoleIndex},
     room::{ComponentId, ParticipantListUpdate, RoomState},
     uri::{Domain, UserUri},
     wire::{FanoutEvent, FanoutMessage, PublicMessage},
@@ -26,7 +26,7 @@ pub enum Proposal {
     /// A user leaves the participant list, and all its clients the group: one that was deleted at its provider, or one
     /// that was banned and is to be forgotten, which lifts the ban (D-91).
     Remove(UserUri),
-    /// A user is banned, and all its clients leave the group.
+    /// A user is banned, and all its clients leave the group: if role 1 of the room is named "banned".
     Ban(UserUri),
     /// A client that is lost leaves the group; its user stays.
     RemoveClient(LeafIndex),
@@ -92,6 +92,10 @@ impl Room {
                     wanted.extend(clients(&self.leaves, user).map(ExternalProposal::Remove));
                 }
                 Proposal::Ban(user) => {
+                    if self.committed.roles().banned().is_none() {
+                        let denied = Box::new(Denied::new("R-134", Reason::NotBanned));
+                        return Err(UpdateRefusal::Denied { denied, proposal: None }.into());
+                    }
                     let banned = Some(RoleIndex::BANNED);
                     wanted.push(
                         change_list(&self.committed, user, banned)

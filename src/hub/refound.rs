@@ -12,7 +12,8 @@ use super::{
     draft::Draft,
     leaves, offer, proposed,
     record::Record,
-    room::{AssembleError, Change, delivery_config},
+    restore::{AssembleError, delivery_config},
+    room::Change,
 };
 use crate::{
     delivery::Group,

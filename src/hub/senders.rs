@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use super::{Keys, Room, proposed};
 use crate::{
     delivery::{Credential, ExternalSender},
-    policy::RoleIndex,
     room::RoomState,
     uri::{Domain, ProviderUri},
 };
@@ -20,7 +19,7 @@ fn present(room: &RoomState) -> BTreeSet<Domain> {
     let hosts: BTreeSet<&str> = room
         .participants()
         .iter()
-        .filter(|listed| !matches!(listed.role, RoleIndex::NONE | RoleIndex::BANNED))
+        .filter(|listed| !room.roles().is_outside(listed.role))
         .filter_map(|listed| listed.uri.strip_prefix("mimi://")?.split_once('/'))
         .map(|(host, _)| host)
         .collect();

@@ -237,9 +237,10 @@ impl Room {
 
     /// P-105, P-106: whoever was removed or banned may only leave.
     pub(super) fn unless_blocked(&self, user: &UserUri) -> Result<(), UpdateRefusal> {
-        let role = self.effective().role(user);
+        let room = self.effective();
+        let role = room.role(user);
         let removed = role == RoleIndex::NONE && self.committed.role(user) != RoleIndex::NONE;
-        if removed || role == RoleIndex::BANNED || self.is_blocked(user) {
+        if removed || room.roles().is_banned(role) || self.is_blocked(user) {
             return Err(UpdateRefusal::Blocked);
         }
         Ok(())

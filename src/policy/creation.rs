@@ -23,8 +23,7 @@ pub fn judge_creation(
     parent: Option<&ParticipantList>,
 ) -> Result<(), Denied> {
     let role = room.role(creator);
-    let banned = room.roles().banned().is_some_and(|banned| banned.index == role);
-    if role == RoleIndex::NONE || banned {
+    if room.roles().is_outside(role) {
         return Err(Denied::new("A-010", Reason::Outsider));
     }
     sound(room)?;

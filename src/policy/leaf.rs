@@ -3,19 +3,20 @@
 //!
 //! What is **mandatory**, every leaf *supports*: it lists it, or MLS has it of every client. What is **forbidden**,
 //! nobody *uses*: no leaf or KeyPackage holds such an extension, component or credential, no handshake such a proposal,
-//! and the group itself is not of it. Support is no use: who lists what is forbidden may come in all the same, or a
-//! room that forbids one thing would keep out everybody who can do it.
+//! no message is of such a media type or has such a part, and the group itself is not of it. Support is no use: who
+//! lists what is forbidden may come in all the same, or a room that forbids one thing would keep out everybody who can
+//! do it.
 //!
 //! A leaf that comes fits the rules of the epoch that it comes into. While it waits, something else may lapse: so it
 //! fits those of the room as it is, and as it will be. Rules that come fit the group and all leaves that are
-//! there: nobody is left behind by them (E-087). Adds and Updates that wait and no longer fit lapse, for they could not
-//! stand in one commit with them.
+//! there, and so do media types that the room has not required so far: nobody is left behind by them (E-087). Adds and
+//! Updates that wait and no longer fit lapse, for they could not stand in one commit with them.
 
 use std::{borrow::Cow, collections::BTreeSet, ops::RangeInclusive};
 
 use super::{
     Denied, Reason, View,
-    components::{ExtendedCapabilities, MediaTypeList, OperationalParameters},
+    components::{ExtendedCapabilities, MediaType, MediaTypeList, OperationalParameters},
 };
 use crate::{
     codec::{Reader, Wire, decode_exact},
@@ -67,12 +68,18 @@ pub(crate) fn proposals<'a>(
     for rules in [Rules::of(view.committed), Rules::of(view.effective)].into_iter().flatten() {
         rules.take(&after)?;
     }
-    let Some((index, rules)) = coming(bundle) else { return Ok(BTreeSet::new()) };
-    rules
-        .take(&after)
-        .and_then(|()| members.try_for_each(|leaf| rules.stands(&leaf)))
-        .map_err(|denied| at(denied, index))?;
-    let fits = |arrival: &Arrival<'_>| rules.arrival(arrival).is_ok();
+    // Whoever comes while such types wait stands in one commit with them.
+    let waits = MediaTypes::beyond(view.committed, view.effective.policy());
+    for (index, arrival) in bundle.iter().enumerate() {
+        waits.arrival(arrival).map_err(|denied| at(denied, index))?;
+    }
+    let coming = Coming::all(view.effective, bundle);
+    if coming.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    coming.iter().try_for_each(|it| it.take(&after))?;
+    members.try_for_each(|leaf| coming.iter().try_for_each(|it| it.stands(&leaf)))?;
+    let fits = |arrival: &Arrival<'_>| coming.iter().all(|it| it.arrival(arrival).is_ok());
     Ok(waiting.enumerate().filter(|(_, it)| !fits(it)).map(|(place, _)| place).collect())
 }
 
@@ -87,18 +94,22 @@ pub(crate) fn commit(
     mut staying: impl Iterator<Item = Leaf>,
 ) -> Result<(), Denied> {
     let after = After { room: view.effective, ground, bundle: proposals };
-    let coming = coming(proposals);
-    let now = if coming.is_none() { Rules::of(view.committed) } else { None };
+    let coming = Coming::all(view.committed, proposals);
+    let replaced = coming.iter().any(|it| matches!(it.what, What::Rules(_)));
+    let now = if replaced { None } else { Rules::of(view.committed) };
     let waiting = if joins { Rules::of(view.effective) } else { None };
-    let fits = |rules: &Rules| {
+    for rules in now.iter().chain(&waiting) {
         rules.take(&after)?;
-        path.map_or(Ok(()), |leaf| rules.stands(leaf))
-    };
-    now.iter().chain(&waiting).try_for_each(fits)?;
-    let Some((index, rules)) = coming else { return Ok(()) };
-    fits(&rules)
-        .and_then(|()| staying.try_for_each(|leaf| rules.stands(&leaf)))
-        .map_err(|denied| at(denied, index))
+        path.map_or(Ok(()), |leaf| rules.stands(leaf))?;
+    }
+    if coming.is_empty() {
+        return Ok(());
+    }
+    for it in &coming {
+        it.take(&after)?;
+        path.map_or(Ok(()), |leaf| it.stands(leaf))?;
+    }
+    staying.try_for_each(|leaf| coming.iter().try_for_each(|it| it.stands(&leaf)))
 }
 
 /// May a group with these leaves have such a room?
@@ -121,6 +132,12 @@ pub(crate) fn may_stand_beside(room: &RoomState, authenticated_data: &[u8]) -> b
             .is_ok_and(|aad| forbidden.iter().all(|item| aad.get(*item).is_none()))
 }
 
+/// Whether the room forbids the media type of a message, or of something in one. Without parameters, all kinds of the
+/// type are meant.
+pub(crate) fn forbids_media_type(room: &RoomState, media_type: &MediaType) -> bool {
+    Rules::of(room).is_some_and(|it| it.forbids_media_type(media_type))
+}
+
 /// Whether the room forbids proposals of a type (RFC 9420, section 17.4).
 pub(super) fn forbids_proposals(room: &RoomState, kind: u16) -> bool {
     Rules::of(room).is_some_and(|it| it.0.forbidden_capabilities.proposals.contains(&kind))
@@ -130,18 +147,88 @@ fn at(denied: Denied, index: usize) -> Denied {
     Denied { index: denied.index.or(Some(index)), ..denied }
 }
 
-/// The operational policy that a bundle or commit brings, and its place there. Without one, nothing is set.
-fn coming(bundle: &[Arrival<'_>]) -> Option<(usize, Rules)> {
-    let of = |octets: Option<&[u8]>| octets.and_then(|it| OperationalParameters::decode(it).ok());
-    let mut found = bundle.iter().enumerate().filter_map(|(index, arrival)| match arrival {
-        Arrival::Component(ComponentId::MLS_OPERATIONAL_POLICY, octets) => {
-            Some((index, Rules(of(*octets).unwrap_or_default())))
+/// What a bundle or commit brings that every leaf has to fit, and its place there.
+struct Coming {
+    place: usize,
+    what: What,
+}
+
+enum What {
+    /// Another operational policy. Without one, nothing is set.
+    Rules(Box<Rules>),
+    MediaTypes(MediaTypes),
+}
+
+/// Media types that a room has not required so far (E-087). What it requires already is the business of whoever adds
+/// somebody (E-083): a member that does not receive it is there with good reason.
+struct MediaTypes(Vec<MediaType>);
+
+impl MediaTypes {
+    fn beyond(room: &RoomState, list: Option<MediaTypeList>) -> Self {
+        let mut types = list.map_or_else(Vec::new, |list| list.0);
+        let old = room.policy::<MediaTypeList>().map_or_else(Vec::new, |list| list.0);
+        types.retain(|it| !old.contains(it));
+        Self(types)
+    }
+
+    fn arrival(&self, arrival: &Arrival<'_>) -> Result<(), Denied> {
+        match arrival {
+            Arrival::Added(leaf, _) | Arrival::Renewed(leaf) => self.stands(leaf),
+            Arrival::Component(..) | Arrival::Nothing => Ok(()),
         }
-        Arrival::Component(..) | Arrival::Added(..) | Arrival::Renewed(_) | Arrival::Nothing => {
-            None
+    }
+
+    fn stands(&self, leaf: &Leaf) -> Result<(), Denied> {
+        if receives(leaf, &self.0) { Ok(()) } else { Err(Denied::new("E-087", Reason::Lacks)) }
+    }
+}
+
+impl Coming {
+    fn all(room: &RoomState, bundle: &[Arrival<'_>]) -> Vec<Self> {
+        let last = |id: ComponentId| {
+            let mut found =
+                bundle.iter().enumerate().filter_map(|(place, arrival)| match arrival {
+                    Arrival::Component(found, octets) if *found == id => Some((place, *octets)),
+                    Arrival::Component(..)
+                    | Arrival::Added(..)
+                    | Arrival::Renewed(_)
+                    | Arrival::Nothing => None,
+                });
+            found.next_back()
+        };
+        let rules = last(ComponentId::MLS_OPERATIONAL_POLICY).map(|(place, octets)| {
+            let rules = octets.and_then(|it| OperationalParameters::decode(it).ok());
+            Self { place, what: What::Rules(Box::new(Rules(rules.unwrap_or_default()))) }
+        });
+        let types = last(ComponentId::CONTENT_MEDIA_TYPES).map(|(place, octets)| {
+            let list = octets.and_then(|it| MediaTypeList::decode(it).ok());
+            Self { place, what: What::MediaTypes(MediaTypes::beyond(room, list)) }
+        });
+        rules.into_iter().chain(types).collect()
+    }
+
+    fn take(&self, after: &After<'_>) -> Result<(), Denied> {
+        match &self.what {
+            What::Rules(rules) => rules.take(after).map_err(|denied| at(denied, self.place)),
+            What::MediaTypes(_) => after.bundle.iter().try_for_each(|it| self.arrival(it)),
         }
-    });
-    found.next_back()
+    }
+
+    fn arrival(&self, arrival: &Arrival<'_>) -> Result<(), Denied> {
+        let fits = match &self.what {
+            What::Rules(rules) => rules.arrival(arrival),
+            What::MediaTypes(types) => types.arrival(arrival),
+        };
+        fits.map_err(|denied| at(denied, self.place))
+    }
+
+    fn stands(&self, leaf: &Leaf) -> Result<(), Denied> {
+        let stands = match &self.what {
+            What::Rules(rules) => rules.stands(leaf),
+            What::MediaTypes(types) => types.stands(leaf),
+        };
+        stands.map_err(|denied| at(denied, self.place))
+    }
 }
 
 /// The group once what comes is committed.
@@ -251,9 +338,13 @@ impl Rules {
                 || forbidden.content_types.iter().any(|it| CONTENT_TYPES.contains(it))
                 || forbidden.component_ids.iter().any(|id| after.has(ComponentId(*id)))
                 || used(&forbidden.safe_aad_types, &after.list(ComponentId::SAFE_AAD))
-                // Without parameters, all kinds of the type are meant.
-                || forbidden.media_types.iter().any(|it| media_types.0.iter().any(|used| it.matches(used))),
+                || media_types.0.iter().any(|used| self.forbids_media_type(used)),
         )
+    }
+
+    /// Without parameters, all kinds of a type are meant.
+    fn forbids_media_type(&self, media_type: &MediaType) -> bool {
+        self.forbidden().media_types.iter().any(|it| it.matches(media_type))
     }
 
     const fn forbidden(&self) -> &ExtendedCapabilities {
@@ -277,8 +368,7 @@ fn codes(list: &[u8]) -> Vec<u16> {
     decode_exact(list, read).unwrap_or_default()
 }
 
-/// Whether a leaf supports all that is listed. A media type without parameters receives all its kinds. Of wire formats
-/// and content types it says nothing here: those of MLS itself are every client's, and others nobody's.
+/// Whether a leaf supports all that is listed. Of wire formats and content types it says nothing here: those of MLS itself are every client's, and others nobody's.
 fn supports(leaf: &Leaf, wanted: &ExtendedCapabilities) -> bool {
     let listed = &leaf.capabilities;
     let component = |id: ComponentId| leaf.components.get(&id.0).map(Vec::as_slice);
@@ -286,12 +376,6 @@ fn supports(leaf: &Leaf, wanted: &ExtendedCapabilities) -> bool {
     let within = |wanted: &[u16], listed: &[u16]| wanted.iter().all(|it| listed.contains(it));
     let or_known = |wanted: &[u16], listed: &[u16], known: RangeInclusive<u16>| {
         wanted.iter().all(|it| known.contains(it) || listed.contains(it))
-    };
-    let receives = || {
-        let list = component(ComponentId::CONTENT_MEDIA_TYPES);
-        let list = list.and_then(|it| MediaTypeList::decode(it).ok());
-        let list = list.map_or_else(Vec::new, |list| list.0);
-        wanted.media_types.iter().all(|wanted| list.iter().any(|it| it.matches(wanted)))
     };
     within(&wanted.versions, &listed.versions)
         && within(&wanted.cipher_suites, &listed.ciphersuites)
@@ -303,6 +387,16 @@ fn supports(leaf: &Leaf, wanted: &ExtendedCapabilities) -> bool {
             || within(&wanted.component_ids, &list(ComponentId::APP_COMPONENTS)))
         && (wanted.safe_aad_types.is_empty()
             || within(&wanted.safe_aad_types, &list(ComponentId::SAFE_AAD)))
-        && (wanted.media_types.is_empty() || receives())
+        && receives(leaf, &wanted.media_types)
         && wanted.content_types.iter().all(|it| CONTENT_TYPES.contains(it))
+}
+
+/// Whether a leaf says that its client receives all of these.
+fn receives(leaf: &Leaf, wanted: &[MediaType]) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
+    let list = leaf.components.get(&ComponentId::CONTENT_MEDIA_TYPES.0);
+    let list = list.and_then(|it| MediaTypeList::decode(it).ok());
+    list.is_some_and(|list| wanted.iter().all(|wanted| list.0.iter().any(|it| it.receives(wanted))))
 }

@@ -35,7 +35,7 @@ fn lowered(draft: &Draft<'_>, index: RoleIndex, count: Tally) -> Result<(), Deni
     let above = |old: Option<u32>, new: Option<u32>, count: i64| {
         falls(old, new) && new.is_some_and(|maximum| count > i64::from(maximum))
     };
-    let banned = draft.roles().banned().is_some_and(|banned| banned.index == index);
+    let banned = draft.roles().is_banned(index);
     if above(old.participants.maximum, new.participants.maximum, count.holders) {
         Err(Denied::new("R-122", Reason::MaxParticipants(index)))
     } else if above(old.active.maximum, new.active.maximum, count.active) {

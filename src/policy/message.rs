@@ -22,7 +22,7 @@
 //! | has an attachment, by its disposition, or another file | `canUploadAttachment` |
 //!
 //! Beside the capabilities count the components about what is sent: `asset_policy`, `message_expiration_policy`,
-//! `status_notification_policy` and `link_preview_policy`.
+//! `status_notification_policy` and `link_preview_policy`, and which media types `mls_operational_policy` forbids.
 //!
 //! To copy, report, download, open a link or take part in a call is no message: ask [`may`](super::may), and
 //! [`download`] for a part.
@@ -37,6 +37,7 @@ pub use self::{
 use super::{
     Capability, Denied, Reason, Role, RoleIndex,
     components::{LinkPreviewPolicy, MessageExpiration, Optionality, StatusNotificationPolicy},
+    leaf,
 };
 use crate::{
     content::{
@@ -98,6 +99,7 @@ pub fn judge<'e>(
     let who = Sender::of(room, sent.sender)?;
     send(&who)?;
     let message = sent.message;
+    media_types(room, message)?;
     if status::is_report(message) {
         receipts(room, message)?;
         return Ok(Allowed { waits: false });
@@ -133,8 +135,7 @@ impl<'a> Sender<'a> {
     /// If it is no participant.
     pub fn of(room: &'a RoomState, user: &'a UserUri) -> Result<Self, Denied> {
         let index = room.role(user);
-        let banned = room.roles().banned().is_some_and(|banned| banned.index == index);
-        if index == RoleIndex::NONE || banned {
+        if room.roles().is_outside(index) {
             return Err(Denied::new("P-121", Reason::Outsider));
         }
         Ok(Self { user, role: room.roles().get(index), index })
@@ -178,6 +179,19 @@ fn reacts(message: &Message<'_>) -> bool {
 /// If the sender may not.
 pub fn send(who: &Sender<'_>) -> Result<(), Denied> {
     who.needs(Capability::SEND_MESSAGE, "R-180")
+}
+
+/// Have parts of these media types.
+///
+/// # Errors
+/// If the room forbids one.
+pub fn media_types(room: &RoomState, message: &Message<'_>) -> Result<(), Denied> {
+    let types = message.parts().filter_map(|part| part.content_type());
+    let mut types = types.filter(|it| !it.is_empty()).map(assets::media_type);
+    if types.any(|it| leaf::forbids_media_type(room, &it)) {
+        return Err(Denied::new("R-162", Reason::Forbidden));
+    }
+    Ok(())
 }
 
 /// Reply, react, or write in a topic. `to` is the message that it refers to: none if it

@@ -340,11 +340,10 @@ impl Question {
         let to = self.to.unwrap_or(RoleIndex::NONE);
         let from = self.from.unwrap_or(RoleIndex::NONE);
         let joins = matches!(self.deed, Deed::OpenJoin | Deed::JoinCode | Deed::PreauthJoin);
-        let banned = |role| roles.banned().is_some_and(|banned| banned.index == role);
         if joins && self.actor != RoleIndex::NONE {
             return deny("R-020", Reason::Listed);
         }
-        if !joins && (self.actor == RoleIndex::NONE || banned(self.actor)) {
+        if !joins && (roles.is_outside(self.actor)) {
             return deny("P-106", Reason::Outsider);
         }
         if self.deed.from() == From::Oneself && self.from.is_some_and(|from| from != self.actor) {
@@ -391,7 +390,7 @@ impl Question {
                 effect.moves(from, target, to, false);
             }
             Deed::Unban => {
-                if !banned(from) {
+                if !roles.is_banned(from) {
                     return deny("R-135", Reason::NotBanned);
                 }
                 rules::move_other(roles, actor, from, to, target)?;
@@ -406,7 +405,7 @@ impl Question {
                 effect.moves(actor, own, to, false);
             }
             Deed::SetOwnRole => {
-                if banned(to) {
+                if roles.is_banned(to) {
                     return deny("R-134", Reason::Oneself);
                 }
                 rules::change_own_role(roles, actor, Some(to), to)?;
@@ -474,7 +473,7 @@ impl Question {
                 active: before.active + step.active,
             };
             role_bounds(role, step, after)?;
-            if step.active > 0 && roles.banned().is_some_and(|banned| banned.index == index) {
+            if step.active > 0 && roles.is_banned(index) {
                 return Err(Denied::new("R-134", Reason::Inactive));
             }
         }

@@ -236,6 +236,18 @@ impl Roles {
         self.get(RoleIndex::BANNED).filter(|role| role.name == Role::BANNED)
     }
 
+    /// Whether this role is that of the banned. Role 1 under another name is a role like any other.
+    #[must_use]
+    pub fn is_banned(&self, role: RoleIndex) -> bool {
+        role == RoleIndex::BANNED && self.banned().is_some()
+    }
+
+    /// Whether who has this role is out of the room: not listed, or banned.
+    #[must_use]
+    pub fn is_outside(&self, role: RoleIndex) -> bool {
+        role == RoleIndex::NONE || self.is_banned(role)
+    }
+
     /// The roles, in the order of the wire.
     pub fn iter(&self) -> std::slice::Iter<'_, Role> {
         self.0.iter()

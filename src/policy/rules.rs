@@ -227,13 +227,13 @@ pub fn move_other(
     to: RoleIndex,
     active: bool,
 ) -> Result<(), Denied> {
-    if to == RoleIndex::BANNED && roles.banned().is_some() {
+    if roles.is_banned(to) {
         return either(ban(roles, actor, from), || {
             change_role(roles, actor, from, to)?;
             if active { kick(roles, actor) } else { Ok(()) }
         });
     }
-    if from == RoleIndex::BANNED && roles.banned().is_some() {
+    if roles.is_banned(from) {
         return either(unban(roles, actor, to), || change_role(roles, actor, from, to));
     }
     change_role(roles, actor, from, to)
@@ -245,7 +245,7 @@ pub fn move_other(
 /// If the actor's role may not.
 pub fn add_or_ban(roles: &Roles, actor: RoleIndex, to: RoleIndex) -> Result<(), Denied> {
     let added = add(roles, actor, to);
-    if to == RoleIndex::BANNED && roles.banned().is_some() {
+    if roles.is_banned(to) {
         return either(ban(roles, actor, RoleIndex::NONE), || added);
     }
     added

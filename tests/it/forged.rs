@@ -4,7 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
 
 use openmimi::{
-    codec::{Reader, write_bytes, write_within},
+    codec::write_bytes,
     delivery::{CommitRefusal, ProposalFault, ProposalRefusal},
     env::Peer,
     hub::{Answer, UpdateRefusal},
@@ -186,29 +186,12 @@ fn d_23_a_foreign_sender() {
 
 /// A GroupContextExtensions proposal that brings another dictionary.
 fn extensions_with_another_list(client: &Client) -> Vec<u8> {
-    let context = client.group_context();
-    let mut reader = Reader::new(&context);
-    reader.take("version and suite", 4).unwrap();
-    reader.bytes("group_id").unwrap();
-    reader.u64("epoch").unwrap();
-    reader.bytes("tree_hash").unwrap();
-    reader.bytes("confirmed_transcript_hash").unwrap();
-    let mut extensions = reader.inside("extensions").unwrap();
-    let mut proposal = vec![0, 7];
-    write_within(&mut proposal, |out| {
-        while !extensions.is_empty() {
-            let kind = extensions.u16("type").unwrap();
-            let data = extensions.bytes("data").unwrap();
-            out.extend(kind.to_be_bytes());
-            let mut data = data.to_vec();
-            if kind == 6 {
-                let last = data.len() - 1;
-                data[last] ^= 1;
-            }
-            write_bytes(out, &data);
+    with_extensions(client, |kind, mut data| {
+        if kind == 6 {
+            *data.last_mut().unwrap() ^= 1;
         }
-    });
-    proposal
+        data
+    })
 }
 
 /// Q-47, E-025.

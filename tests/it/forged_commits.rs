@@ -8,18 +8,15 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
 
 use openmimi::{
-    codec::{Reader, Wire, write_bytes, write_within},
+    codec::{write_bytes, write_within},
     delivery::{CommitRefusal, Conflict, LeafFault, ProposalFault, ProposalRefusal},
-    env::{Limits, Peer},
+    env::Peer,
     hub::{Answer, Keys, UpdateRefusal},
-    policy::{Reason, RoleIndex, presets::Preset},
+    policy::{Reason, RoleIndex},
     room::{ComponentId, ParticipantListUpdate},
-    wire::{HttpsUrl, RatchetTreeOption, RatchetTreeSourceDomains, UpdateOutcome},
+    wire::{HttpsUrl, RatchetTreeOption, UpdateOutcome},
 };
-use openmls::prelude::{
-    BasicCredential, Extension, ExtensionType, LeafNodeParameters, Proposal as MlsProposal,
-    UnknownExtension,
-};
+use openmls::prelude::{BasicCredential, LeafNodeParameters, Proposal as MlsProposal};
 
 use crate::kit::*;
 
@@ -184,36 +181,20 @@ fn d_51_an_update_takes_no_key_of_another_member() {
 
 /// A GroupContextExtensions proposal with this list of external senders, key and name of each, and all else as it is.
 fn with_senders(client: &Client, senders: &[(Vec<u8>, &str)]) -> Vec<u8> {
-    let context = client.group_context();
-    let mut reader = Reader::new(&context);
-    reader.take("version and suite", 4).unwrap();
-    reader.bytes("group_id").unwrap();
-    reader.u64("epoch").unwrap();
-    reader.bytes("tree_hash").unwrap();
-    reader.bytes("confirmed_transcript_hash").unwrap();
-    let mut extensions = reader.inside("extensions").unwrap();
-    let mut proposal = vec![0, 7];
-    write_within(&mut proposal, |out| {
-        while !extensions.is_empty() {
-            let kind = extensions.u16("type").unwrap();
-            let data = extensions.bytes("data").unwrap();
-            out.extend(kind.to_be_bytes());
-            if kind != 5 {
-                write_bytes(out, data);
-                continue;
-            }
-            let mut list = Vec::new();
-            write_within(&mut list, |list| {
-                for (key, name) in senders {
-                    write_bytes(list, key);
-                    list.extend([0, 1]);
-                    write_bytes(list, name.as_bytes());
-                }
-            });
-            write_bytes(out, &list);
+    with_extensions(client, |kind, data| {
+        if kind != 5 {
+            return data;
         }
-    });
-    proposal
+        let mut list = Vec::new();
+        write_within(&mut list, |out| {
+            for (key, name) in senders {
+                write_bytes(out, key);
+                out.extend(1u16.to_be_bytes());
+                write_bytes(out, name.as_bytes());
+            }
+        });
+        list
+    })
 }
 
 /// Q-47, D-05: a member takes out servers that are gone and touches nothing else in the list: no second entry for the
@@ -355,27 +336,7 @@ fn d_87_what_a_ban_makes_lapse_is_in_no_commit() {
 /// from the hub itself in any case.
 #[test]
 fn t_006_a_ratchet_tree_comes_from_a_domain_of_the_group() {
-    let kind = RatchetTreeSourceDomains::EXTENSION;
-    let mut world = World::founded_in(
-        Limits::default(),
-        |room, creator| Preset::Cooperative.room(room, creator, &[]),
-        |offer| {
-            let domains = RatchetTreeSourceDomains(vec![domain("trees.example")]).encode();
-            let mut extensions = extensions_of(offer);
-            extensions[0] = Extension::RequiredCapabilities(
-                openmls::prelude::RequiredCapabilitiesExtension::new(
-                    &[ExtensionType::AppDataDictionary, ExtensionType::Unknown(kind)],
-                    &[
-                        openmls::prelude::ProposalType::AppDataUpdate,
-                        openmls::prelude::ProposalType::SelfRemove,
-                    ],
-                    &[openmls::prelude::CredentialType::Basic],
-                ),
-            );
-            extensions.insert(2, Extension::Unknown(kind, UnknownExtension(domains)));
-            extensions
-        },
-    );
+    let mut world = World::with_trees_from("trees.example");
     let at = |url: &str| RatchetTreeOption::HttpsUri(HttpsUrl::parse(url.as_bytes()).unwrap());
     let bundle = world.client("alice").update_path();
     let peer = world.client("alice").peer();

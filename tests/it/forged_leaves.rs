@@ -8,7 +8,7 @@ use openmimi::{
     hub::{self, CreateRefusal, RefoundRefusal, Room, UpdateRefusal, Wish},
     policy::{
         Capability, Denied, Reason, RoleIndex, Roles,
-        components::{ExtendedCapabilities, MediaType, OperationalParameters},
+        components::{ExtendedCapabilities, MediaType, MediaTypeList, OperationalParameters},
         presets::Preset,
     },
     room::{ComponentId, Components},
@@ -325,6 +325,58 @@ fn q_79_what_no_longer_fits_lapses() {
     assert_eq!((world.hub.room.pending(), world.hub.room.effective().clients(&bob)), (1, 1));
     world.hub.restart();
     assert_eq!((world.hub.room.pending(), world.hub.room.effective().clients(&bob)), (1, 1));
+}
+
+fn required(types: &[&str]) -> Proposal {
+    let list = MediaTypeList(types.iter().map(|name| media_type(name)).collect());
+    component_update(ComponentId::CONTENT_MEDIA_TYPES, &list.encode())
+}
+
+/// E-087: a media type that somebody does not receive comes to be required of nobody. Whoever is added to a room that
+/// requires it already is the business of who adds it (E-083).
+#[test]
+fn e_087_media_types_that_somebody_does_not_receive() {
+    let mut world = room(&OperationalParameters::default());
+    let (peer, b) = (world.client("alice").peer(), server("b.example"));
+    let deaf = |name: &str| Client::saying(name, Says { receives: Vec::new(), ..Says::default() });
+    let foreign = || required(&["application/mimi-content", "image/png"]);
+    let commit = world.client("alice").commit(vec![foreign()]).body();
+    world.client("alice").forget_commit();
+    is(&denied(&mut world, &peer, &commit), "E-087", Some(0));
+    let proposal = world.client("alice").propose(vec![foreign()]);
+    world.client("alice").forget_proposals();
+    is(&denied(&mut world, &peer, &proposal), "E-087", Some(0));
+
+    // While it waits, nobody comes who could not stand in one commit with it; who waits already lapses by it.
+    let tablet = deaf("bob@b.example/tablet");
+    let [early, late] = [&tablet, &deaf("bob@b.example/watch")].map(|client| {
+        let bob = world.client("bob@b.example");
+        let body = bob.propose(vec![add(client.key_package())]);
+        bob.forget_proposals();
+        body
+    });
+    world.hub.update(&b, &early).unwrap();
+    lose(&mut world);
+    let fitting = world.client("alice").propose(vec![required(&["text/plain"])]);
+    world.proposed("alice", &fitting);
+    assert_eq!(world.hub.room.pending(), 1);
+    let both = world.client("bob@b.example").commit(vec![add(tablet.key_package())]);
+    assert_eq!(denied(&mut world, &b, &both.body()).rule, "E-087");
+    world.client("bob@b.example").forget_commit();
+    is(&denied(&mut world, &b, &late), "E-087", Some(0));
+    let bundle = world.client("alice").commit(Vec::new());
+    world.committed("alice", &bundle);
+
+    // Now it is required, and a longer list is judged by what is new in it.
+    let bundle = world.client("bob@b.example").commit(vec![add(tablet.key_package())]);
+    world.clients.push(tablet);
+    world.committed("bob@b.example", &bundle);
+    let longer = ["text/plain", "application/mimi-content"];
+    let commit = world.client("alice").commit(vec![required(&longer)]).body();
+    world.client("alice").forget_commit();
+    is(&denied(&mut world, &peer, &commit), "E-087", Some(0));
+    let bundle = world.client("alice").commit(vec![required(&["text/plain", "text/plain"])]);
+    world.committed("alice", &bundle);
 }
 
 /// Founded anew or again, a room fits its policy from its first epoch on.

@@ -6,7 +6,7 @@ use openmimi::{
     error::RestoreError,
     hub::{By, ReportRefusal, Room, Tombstone, UpdateRefusal},
     machine::Records,
-    policy::{EnvelopeRule, RoleChange, RoleIndex, Roles, presets::Preset},
+    policy::{BaseRoomPolicy, EnvelopeRule, RoleChange, RoleIndex, Roles, presets::Preset},
     room::{ComponentId, ParticipantListUpdate},
     wire::{AbuseReport, AppDataDictionary},
 };
@@ -153,4 +153,8 @@ fn q_48_the_hub_keeps_its_role_where_the_operator_says_so() {
     world.hub.limits.envelope.hub_enforces = true;
     world.hub.restart();
     world.add("alice", "cathy@c.example/phone", 2);
+    let base = BaseRoomPolicy { discoverable: true, ..Preset::Cooperative.base_policy() };
+    let base = component_update(ComponentId::BASE_ROOM_POLICY, &base.encode());
+    let bundle = world.client("alice").commit(vec![base]);
+    world.committed("alice", &bundle);
 }

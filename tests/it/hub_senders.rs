@@ -4,10 +4,13 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not expected ends the test")]
 
 use openmimi::{
+    codec::Wire,
     delivery::{CommitRefusal, ProposalFault, ProposalRefusal},
-    hub::{Keys, Proposal, UpdateRefusal},
-    policy::{Reason, RoleIndex},
-    wire::{FanoutEvent, PublicMessage},
+    env::Limits,
+    hub::{Keys, Proposal, ProposeRefusal, UpdateRefusal},
+    policy::{Reason, Role, RoleIndex, Roles, presets::Preset},
+    room::{ComponentId, ParticipantList},
+    wire::{FanoutEvent, KeyMaterialHead, KeyMaterialRequest, PublicMessage},
 };
 use openmls::prelude::Proposal as MlsProposal;
 
@@ -141,4 +144,44 @@ fn proposal_type(message: &PublicMessage) -> u16 {
     reader.bytes("authenticated_data").unwrap();
     reader.u8("content_type").unwrap();
     reader.u16("proposal_type").unwrap()
+}
+
+/// who is banned has role 1 and that is named "banned". Under another name it is a role like any other: the hub
+/// bans nobody there, and who has it takes part, as does its provider.
+#[test]
+fn r_134_role_1_under_another_name_is_a_role_like_any_other() {
+    let mut world = World::founded(Limits::default(), |room, creator| {
+        let mut components = Preset::Cooperative.room(room, creator, &[]);
+        let mut roles: Vec<_> = Preset::Cooperative.roles().iter().cloned().collect();
+        let ordinary = roles[2].clone();
+        roles[1] = Role { index: RoleIndex(1), name: "guest".into(), ..ordinary };
+        components.insert(ComponentId::ROLES_LIST, Roles::new(roles).unwrap().encode());
+        components
+    });
+    take_keys(&mut world, |keys| keys.with_peer(domain("b.example"), vec![1; 32]));
+    world.add("alice", "bob@b.example/phone", 1);
+    let bob = user("bob@b.example");
+    assert_eq!(world.hub.room.committed().role(&bob), RoleIndex(1));
+    committed(&mut world, "bob@b.example");
+    assert_eq!(senders(&mut world), ["mimi://a.example", "mimi://b.example"]);
+
+    let refusal = world.hub.propose(&[Proposal::Ban(bob.clone())]).unwrap_err();
+    let ProposeRefusal::Refused(UpdateRefusal::Denied { denied, .. }) = refusal else {
+        panic!("{refusal:?}")
+    };
+    assert_eq!((denied.rule, &denied.reason), ("R-134", &Reason::NotBanned));
+    let claim = KeyMaterialRequest::Other {
+        protocol: 2,
+        head: KeyMaterialHead {
+            requesting_user: bob.clone(),
+            target_user: user("dave@d.example"),
+            room: Some(world.hub.room.uri().clone()),
+        },
+        rest: Vec::new(),
+    };
+    world.hub.room.may_claim_keys(&server("b.example"), &claim).unwrap();
+    world.hub.room.know_parent(
+        &ParticipantList::of([(user("alice@a.example").into(), RoleIndex(2))]).unwrap(),
+    );
+    assert_eq!(world.hub.room.orphans(), [bob]);
 }

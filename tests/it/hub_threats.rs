@@ -6,7 +6,7 @@
 use openmimi::{
     codec::{Reader, Wire},
     env::Limits,
-    hub::{Answer, Proposal, UpdateRefusal},
+    hub::{Answer, Proposal, ProposeRefusal, UpdateRefusal},
     policy::{Capability, Role, RoleChange, RoleIndex, presets::Preset},
     room::{ComponentId, ParticipantListUpdate},
     wire::{HandshakeBundle, UpdateOutcome, UpdateRequest},
@@ -93,13 +93,16 @@ fn d_56_no_table_of_roles_lets_somebody_rise() {
         commit(&mut world, "alice", component_update(ComponentId::ROLES_LIST, &octets))
     };
     type Change = dyn Fn(&mut Vec<Role>);
-    let bad: [(&str, &Change); 5] = [
+    let bad: [(&str, &Change); 6] = [
         ("a role twice", &|roles| roles.push(roles[2].clone())),
         ("canOpenJoin in a role that one has", &|roles| {
             roles[2].capabilities.push(Capability::OPEN_JOIN);
         }),
         ("a change to a role that is none", &|roles| {
-            roles[4].changes.push(RoleChange { from: RoleIndex(3), targets: vec![RoleIndex(9)] });
+            roles[4].changes[3].targets.push(RoleIndex(9));
+        }),
+        ("two changes from one role", &|roles| {
+            roles[4].changes.push(RoleChange { from: RoleIndex(3), targets: vec![RoleIndex(2)] });
         }),
         ("a change from a role to itself", &|roles| {
             roles[2].changes[0].targets.push(RoleIndex(2));
@@ -129,7 +132,7 @@ fn d_5a_one_way_to_read_a_handshake() {
     let mut world = World::clubhouse();
     let honest = world.client("alice").update_path();
     let peer = world.client("alice").peer();
-    // The group ID behind a length in two octets, where one is enough: the engine would read it.
+    // The group ID behind a length in two octets, where one is enough.
     let mut reader = Reader::new(&honest.commit);
     reader.take("version and wire format", 4).unwrap();
     let group = reader.bytes("group_id").unwrap();
@@ -138,16 +141,20 @@ fn d_5a_one_way_to_read_a_handshake() {
     commit.extend([0x40, u8::try_from(group.len()).unwrap()]);
     commit.extend_from_slice(group);
     commit.extend_from_slice(reader.rest());
-    let engine = {
-        use tls_codec::Deserialize as _;
-        openmls::prelude::MlsMessageIn::tls_deserialize_exact(&commit)
-    };
     let body = honest.body();
     let place = body.windows(honest.commit.len()).position(|it| it == honest.commit).unwrap();
     let two_ways = [&body[..place], &commit, &body[place + honest.commit.len()..]].concat();
     let refusal = world.hub.update(&peer, &two_ways).unwrap_err();
-    assert!(matches!(refusal, UpdateRefusal::Malformed(_)), "{refusal}, the engine: {engine:?}");
+    assert!(matches!(refusal, UpdateRefusal::Malformed(_)), "{refusal}");
     assert_eq!(refusal.answer(), Answer::Status(400));
+    // The same in what the engine does not read: that no proposal follows the first one.
+    let bob = world.client("bob@b.example");
+    let (bobs, mut proposal) = (bob.peer(), bob.propose(vec![remove(0)]));
+    bob.forget_proposals();
+    assert_eq!(proposal.pop(), Some(0));
+    proposal.extend([0x40, 0]);
+    let refusal = world.hub.update(&bobs, &proposal).unwrap_err();
+    assert!(matches!(refusal, UpdateRefusal::Malformed(_)), "{refusal}");
     let mut trailing = body.clone();
     trailing.push(0);
     assert_eq!(world.hub.update(&peer, &trailing).unwrap_err().answer(), Answer::Status(400));
@@ -232,9 +239,12 @@ fn d_98_the_last_admin_stays() {
     world.client("alice").forget_proposals();
     let [alices, bobs] =
         ["alice@a.example", "bob@b.example"].map(|name| world.client("alice").place(user(name)));
-    assert!(propose(&mut world, "alice", moved(alices, 2)).is_err());
-    let by_hub = world.hub.propose(&[Proposal::Remove(user("alice@a.example"))]);
-    assert!(by_hub.is_err(), "nor does the hub take the last one out");
+    assert_eq!(propose(&mut world, "alice", moved(alices, 2)), Err("R-133"));
+    let by_hub = world.hub.propose(&[Proposal::Remove(user("alice@a.example"))]).unwrap_err();
+    let ProposeRefusal::Refused(UpdateRefusal::Denied { denied, .. }) = by_hub else {
+        panic!("{by_hub}")
+    };
+    assert_eq!(denied.rule, "R-128", "nor does the hub take the last one out");
     let body = world.client("alice").propose(vec![moved(bobs, 4)]);
     world.proposed("alice", &body);
     let bundle = world.client("alice").commit(Vec::new());

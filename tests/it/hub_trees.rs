@@ -12,10 +12,10 @@ use openmimi::{
     uri::{ClientUri, RoomUri, UserUri},
     wire::{
         FanoutEvent, FanoutMessage, GroupInfoResponse, HttpsUrl, RatchetTree, RatchetTreeOption,
-        RatchetTreeSourceDomains, notify,
+        notify,
     },
 };
-use openmls::prelude::{Extension, ExtensionType, KeyPackageIn, ProtocolVersion, UnknownExtension};
+use openmls::prelude::{KeyPackageIn, ProtocolVersion};
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 use tls_codec::Deserialize as _;
@@ -223,27 +223,7 @@ fn q_55_trees_are_served_for_a_while() {
 /// T-006, D-27: trees are served where the group says that they are, and nowhere else.
 #[test]
 fn t_006_trees_are_served_at_a_domain_of_the_group() {
-    let kind = RatchetTreeSourceDomains::EXTENSION;
-    let mut world = World::founded_in(
-        Limits::default(),
-        |room, creator| Preset::Cooperative.room(room, creator, &[]),
-        |offer| {
-            let domains = RatchetTreeSourceDomains(vec![domain("trees.a.example")]).encode();
-            let mut extensions = extensions_of(offer);
-            extensions[0] = Extension::RequiredCapabilities(
-                openmls::prelude::RequiredCapabilitiesExtension::new(
-                    &[ExtensionType::AppDataDictionary, ExtensionType::Unknown(kind)],
-                    &[
-                        openmls::prelude::ProposalType::AppDataUpdate,
-                        openmls::prelude::ProposalType::SelfRemove,
-                    ],
-                    &[openmls::prelude::CredentialType::Basic],
-                ),
-            );
-            extensions.insert(2, Extension::Unknown(kind, UnknownExtension(domains)));
-            extensions
-        },
-    );
+    let mut world = World::with_trees_from("trees.a.example");
     let mut serve = |url: &str| world.hub.room.serve_trees_at(Some(address(url)));
     assert_eq!(serve(BASE), Ok(()));
     for url in ["https://a.example/trees/", "https://trees.a.example.evil.example/"] {

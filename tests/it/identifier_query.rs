@@ -75,6 +75,9 @@ fn profiles() -> Vec<Profile> {
                 claim("family_name", "Mather", Exactly),
                 property("NICKNAME", "matt", Exactly),
                 property("EMAIL", "matthew@xyz.example", Exactly),
+                // Not in the form that is searched for.
+                claim("phone_number", "(313) 555-1212", Exactly),
+                property("TEL", "+", Exactly),
                 property("org", "Sales Ltd", Exactly),
             ],
         ),
@@ -180,6 +183,8 @@ fn p_222_to_p_225_each_search_finds_whom_it_should() {
             &[(Phone, "12125551212")],
             &[(Phone, "tel:+12125551212")],
             &[(Phone, "+13125551212")],
+            &[(Phone, "(313) 555-1212")],
+            &[(Phone, "+")],
             &[(PartialName, "mat")],
             &[(PartialName, "MATT")],
             &[(PartialName, "mather")],
@@ -227,6 +232,8 @@ Phone=+12125551212 → xavier
 Phone=12125551212 → NotFound
 Phone=tel:+12125551212 → NotFound
 Phone=+13125551212 → NotFound
+Phone=(313) 555-1212 → NotFound
+Phone=+ → NotFound
 PartialName=mat → matthew xavier
 PartialName=MATT → matthew
 PartialName=mather → NotFound

@@ -142,5 +142,5 @@ fn d01_members_compare_by_another_channel() {
     }
     let (epoch, authenticator) = (bob.room().epoch(), bob.room().epoch_authenticator().to_vec());
     assert!(!alice.act(|room, _| room.compare(epoch, &authenticator)).unwrap());
-    super::threats::forked(&mut alice, Evidence::Authenticator);
+    super::hostile::forked(&mut alice, Evidence::Authenticator);
 }

@@ -1,7 +1,7 @@
 //! Into the room from outside: the first time, and again.
 
 use super::{
-    threats::{commit_in, fan_out, forked, take},
+    hostile::{commit_in, fan_out, forked, leaf_of, take},
     *,
 };
 use crate::policy::{Claim, PreAuth, PreAuthEntry};
@@ -264,7 +264,7 @@ fn e074_a_leave_that_nobody_has_signed_is_not_included() {
     let mut octets = genuine.as_bytes().to_vec();
     let leaf = octets.len() - 32 - 1 - 65 - 2 - 1 - 1;
     let at = octets[..leaf].windows(5).rposition(|it| it[0] == 1 && it[1..4] == [0, 0, 0]).unwrap();
-    let bobs = super::threats::leaf_of(&alice, "bob").u32();
+    let bobs = leaf_of(&alice, "bob").u32();
     octets[at + 1..at + 5].copy_from_slice(&bobs.to_be_bytes());
     let forged = PublicMessage::decode(&octets).unwrap();
     assert_eq!(forged.sender(), crate::wire::Sender::Member(bobs));

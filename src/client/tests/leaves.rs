@@ -9,18 +9,13 @@ use openmls::{
     key_packages::KeyPackage,
     messages::proposals::{AppDataUpdateOperation, AppDataUpdateProposal, Proposal},
 };
-use tls_codec::Serialize as _;
 
-use super::{
-    forged::{hostile_join_as, not_followed},
-    threats::{hostile_commit, take},
-    *,
-};
+use super::{hostile::*, *};
 use crate::{
     client::{leaf::Words, member::Plan},
     policy::{
         Capability, Roles,
-        components::{ExtendedCapabilities, OperationalParameters},
+        components::{ExtendedCapabilities, MediaTypeList, OperationalParameters},
     },
 };
 
@@ -122,19 +117,6 @@ fn key_package(say: impl FnOnce(&mut Words), seconds: u64) -> KeyPackage {
 /// The seconds for which KeyPackages are valid here.
 const SECONDS: u64 = (LIFETIME.not_after.0 - LIFETIME.not_before.0) / 1_000;
 
-/// A proposal of a client that asks no policy.
-fn hostile_proposal(client: &mut Client, propose: Propose) -> FanoutMessage {
-    let key = client.device.signature_key().to_vec();
-    let Client { room, crypto, keys, .. } = client;
-    let signer = keys.require(&key).unwrap();
-    let member = &mut room.as_mut().unwrap().member;
-    let (message, _) = member.propose(crypto, &signer, propose).unwrap();
-    member.rollback();
-    let first = PublicMessage::decode(&message.tls_serialize_detached().unwrap()).unwrap();
-    let event = FanoutEvent::Proposals { first, more: Vec::new() };
-    FanoutMessage { timestamp: Timestamp(1_700_000_000_500), event }
-}
-
 /// The proposal is taken, and waits for nothing: nobody may commit it.
 #[track_caller]
 fn not_kept(client: &mut Client, proposal: &FanoutMessage, rule: &str) {
@@ -225,7 +207,7 @@ fn r162_handshakes() {
     // Removes, and external commits.
     let (hub, mut alice, mut bob, mut carol) =
         three_under(&forbidden(|it| it.proposals = vec![3, 6]));
-    let own = super::threats::leaf_of(&bob, "bob");
+    let own = leaf_of(&bob, "bob");
     not_kept(&mut carol, &hostile_proposal(&mut bob, Propose::Remove(own.u32())), "R-162");
     let commit = hostile_join_as(&hub, &alice, "bob", None, |_| ());
     not_followed(&mut carol, &commit, Evidence::ForbiddenCommit);
@@ -248,17 +230,10 @@ fn r171_a_key_package_is_not_valid_for_too_long() {
 /// A change that somebody who is there does not fit, or the group itself, is none (E-087).
 #[test]
 fn r160_r162_a_policy_that_the_room_does_not_fit() {
+    // One of everybody's, one of the group itself; all are in `it::forged_leaves`.
     let policies = [
-        (mandatory(|it| it.component_ids = vec![0xF123]), "R-160"),
         (mandatory(|it| it.extensions = vec![PRIVATE]), "R-160"),
-        (forbidden(|it| it.versions = vec![1]), "R-162"),
-        (forbidden(|it| it.cipher_suites = vec![CS.into()]), "R-162"),
-        (forbidden(|it| it.extensions = vec![6]), "R-162"),
-        (forbidden(|it| it.credentials = vec![1]), "R-162"),
-        (forbidden(|it| it.wire_formats = vec![vec![9, 1]]), "R-162"),
         (forbidden(|it| it.component_ids = vec![ComponentId::ROLES_LIST.0]), "R-162"),
-        (forbidden(|it| it.safe_aad_types = vec![ComponentId::FRANK_AAD.0]), "R-162"),
-        (forbidden(|it| it.content_types = vec![3]), "R-162"),
     ];
     for (policy, rule) in policies {
         let (_, mut alice, mut bob, mut carol) = three_under(&OperationalParameters::default());
@@ -271,6 +246,27 @@ fn r160_r162_a_policy_that_the_room_does_not_fit() {
         not_kept(&mut carol, &hostile_proposal(&mut alice, propose), rule);
         let plan = Plan { proposals: vec![new_policy(&policy)], ..Plan::default() };
         not_followed(&mut bob, &hostile_commit(&mut alice, plan), Evidence::ForbiddenCommit);
+    }
+}
+
+/// E-087: nor a media type that it does not receive.
+#[test]
+fn e087_media_types_that_somebody_does_not_receive() {
+    let (_, mut alice, mut bob, mut carol) = three_under(&OperationalParameters::default());
+    for (name, fits) in [("image/png", false), ("text/plain", true)] {
+        let list = MediaTypeList(vec![name.parse().unwrap()]).encode();
+        let component_id = ComponentId::CONTENT_MEDIA_TYPES.0;
+        let propose = Propose::UpdateAppDataComponent { component_id, update: list.clone() };
+        let proposal = hostile_proposal(&mut alice, propose);
+        if !fits {
+            not_kept(&mut carol, &proposal, "E-087");
+            continue;
+        }
+        let update = AppDataUpdateProposal::update(component_id, list);
+        let update = Proposal::AppDataUpdate(Box::new(update));
+        let plan = Plan { proposals: vec![update], ..Plan::default() };
+        assert_eq!(take(&mut bob, &hostile_commit(&mut alice, plan)).unwrap(), Received::Taken);
+        assert!(!bob.room().is_forked());
     }
 }
 
@@ -304,4 +300,49 @@ fn r160_a_room_that_its_creator_does_not_fit() {
     let limits = Limits::default();
     let made = Room::create(&alice.env(), &hub.offer, &key, LIFETIME, Components::new(), &limits);
     assert!(matches!(made, Err(Refusal::Denied(denied)) if denied.rule == "R-160"));
+}
+
+/// A Welcome leads into no room whose policy somebody in it does not fit, we ourselves or who has made it.
+#[test]
+fn r160_r162_a_welcome_to_a_room_that_we_do_not_fit() {
+    for (policy, rule) in [
+        (OperationalParameters::default(), None),
+        (mandatory(|it| it.component_ids = vec![PRIVATE]), Some("R-160")),
+        (mandatory(|it| it.media_types = vec!["image/png".parse().unwrap()]), Some("R-160")),
+        (forbidden(|it| it.extensions = vec![PRIVATE]), None),
+        (forbidden(|it| it.credentials = vec![1]), Some("R-162")),
+        (forbidden(|it| it.cipher_suites = vec![CS.into()]), Some("R-162")),
+    ] {
+        let operational = (ComponentId::MLS_OPERATIONAL_POLICY, policy.encode());
+        let hub = Hub::with(super::policy(Preset::Cooperative, &[operational]));
+        let mut tablet = Client::new("alice", "tablet", Crash::Never);
+        let (welcome, tree) = hostile_welcome(&hub, None, &mut tablet);
+        let found = match tablet.invited(&welcome, RatchetTreeOption::Full(tree)) {
+            Ok(_) => None,
+            Err(Refusal::Denied(denied)) => Some(denied.rule),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert_eq!(found, rule, "{policy:?}");
+    }
+}
+
+/// What stands beside a message may be forbidden too: it is not shown, whatever it says.
+#[test]
+fn r162_safe_aad() {
+    let id = ComponentId::MESSAGE_ID.0;
+    for (policy, forbids) in [
+        (OperationalParameters::default(), false),
+        (forbidden(|it| it.safe_aad_types = vec![id]), true),
+    ] {
+        let (_, _, mut bob, mut carol) = three_under(&policy);
+        for beside in [true, false] {
+            let content = carol.compose("hello");
+            let items: &[(u16, &[u8])] = if beside { &[(id, &[7; 32])] } else { &[] };
+            take(&mut bob, &hostile_message_beside(&mut carol, items, &content)).unwrap();
+            let events = bob.events();
+            let discarded =
+                matches!(events.as_slice(), [Event::Discarded { reason: Discard::Forbidden, .. }]);
+            assert_eq!((discarded, events.len()), (forbids && beside, 1), "{events:?}");
+        }
+    }
 }

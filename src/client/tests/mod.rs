@@ -5,9 +5,13 @@
 mod devices;
 mod flows;
 mod forged;
+mod framed;
+mod hostile;
+mod hub;
 mod joining;
 mod leaves;
 mod reading;
+mod said;
 mod simulated;
 mod threats;
 mod trees;
@@ -19,13 +23,13 @@ use openmls_rust_crypto::RustCrypto;
 use openmls_traits::types::Ciphersuite;
 use tls_codec::Serialize as _;
 
+use self::hub::Hub;
 use super::*;
 use crate::{
     codec::Wire,
     content::{Compose, Salt},
     env::{Env, Limits, Timestamp},
     franking,
-    hub::{self, Offer, Wish},
     machine::{Founding, Records, Step},
     policy::{RoleIndex, presets::Preset},
     room::{ComponentId, Components},
@@ -61,151 +65,6 @@ pub(super) fn room_uri() -> RoomUri {
 fn pair() -> (Vec<u8>, SignatureKeyPair) {
     let pair = SignatureKeyPair::new(CS.signature_algorithm()).unwrap();
     (pair.to_public_vec(), pair)
-}
-
-/// A hub that orders.
-pub(super) struct Hub {
-    pub(super) crypto: RustCrypto,
-    pub(super) signer: SignatureKeyPair,
-    pub(super) offer: Offer,
-    pub(super) now: u64,
-    pub(super) epoch: u64,
-    pub(super) group_info: Vec<u8>,
-    pub(super) pending: Vec<PublicMessage>,
-    pub(super) log: Vec<FanoutMessage>,
-    answered: BTreeMap<Vec<u8>, UpdateRoomResponse>,
-    submitted: BTreeMap<Vec<u8>, SubmitMessageResponse>,
-}
-
-impl Hub {
-    pub(super) fn new(preset: Preset) -> Self {
-        Self::with(preset.room(&room_uri(), &user("alice"), &[]))
-    }
-
-    /// A hub that offers a room of this policy.
-    pub(super) fn with(policy: Components) -> Self {
-        let crypto = RustCrypto::default();
-        let (public, signer) = pair();
-        let copy: SignatureKeyPair =
-            postcard::from_bytes(&postcard::to_stdvec(&signer).unwrap()).unwrap();
-        let keys = hub::Keys::new(public, Box::new(copy), [7; 32]);
-        let wish = Wish { room: room_uri(), creator: user("alice"), ciphersuite: CS, policy };
-        let env = Env { now: Timestamp(0), crypto: &crypto, keys: &keys };
-        let offer = hub::offer(&env, &wish).unwrap();
-        Self {
-            crypto,
-            signer,
-            offer,
-            now: 1_700_000_000_000,
-            epoch: 0,
-            group_info: Vec::new(),
-            pending: Vec::new(),
-            log: Vec::new(),
-            answered: BTreeMap::new(),
-            submitted: BTreeMap::new(),
-        }
-    }
-
-    fn tick(&mut self) -> Timestamp {
-        self.now += 1;
-        Timestamp(self.now)
-    }
-
-    pub(super) fn update(&mut self, body: &[u8]) -> UpdateRoomResponse {
-        if let Some(answer) = self.answered.get(body) {
-            return answer.clone();
-        }
-        let UpdateRequest { bundle } = UpdateRequest::decode(body).unwrap();
-        let epoch = match &bundle {
-            HandshakeBundle::Commit { commit, .. } => commit.epoch(),
-            HandshakeBundle::Proposals { first, .. } => first.epoch(),
-        };
-        if epoch != self.epoch {
-            let outcome = UpdateOutcome::WrongEpoch { current_epoch: self.epoch };
-            return UpdateRoomResponse { error_description: ErrorDescription::default(), outcome };
-        }
-        let timestamp = self.tick();
-        match bundle {
-            HandshakeBundle::Commit { commit, welcome, group_info, .. } => {
-                self.epoch += 1;
-                self.pending.clear();
-                let GroupInfoOption::Full(group_info) = group_info else { panic!("full") };
-                self.group_info = group_info.as_bytes().to_vec();
-                let event = FanoutEvent::Commit { commit, external_proposals: Vec::new() };
-                self.log.push(FanoutMessage { timestamp, event });
-                if let Some(welcome) = welcome {
-                    let ratchet_tree = RatchetTreeOption::DistributionService;
-                    let event = FanoutEvent::Welcome { welcome, ratchet_tree };
-                    self.log.push(FanoutMessage { timestamp, event });
-                }
-            }
-            HandshakeBundle::Proposals { first, more } => {
-                self.pending.push(first.clone());
-                self.pending.extend(more.clone());
-                let event = FanoutEvent::Proposals { first, more };
-                self.log.push(FanoutMessage { timestamp, event });
-            }
-        }
-        let outcome = UpdateOutcome::Success { accepted_timestamp: timestamp };
-        let answer = UpdateRoomResponse { error_description: ErrorDescription::default(), outcome };
-        self.answered.insert(body.to_vec(), answer.clone());
-        answer
-    }
-
-    pub(super) fn submit(&mut self, body: &[u8]) -> SubmitMessageResponse {
-        if let Some(answer) = self.submitted.get(body) {
-            return answer.clone();
-        }
-        let request = SubmitMessageRequest::decode(body).unwrap();
-        if request.app_message.epoch() != self.epoch {
-            return SubmitMessageResponse::EpochTooOld { current_epoch: self.epoch };
-        }
-        let accepted = self.tick();
-        let aad = crate::wire::SafeAad::decode(request.app_message.authenticated_data()).unwrap();
-        let frank = aad.get(0x0020).map(|tag| {
-            let context = franking::Context {
-                sender: &request.sending_uri,
-                room: &self.offer.room,
-                accepted,
-            };
-            let tag = franking::Tag::decode(tag).unwrap();
-            franking::stamp(&[7; 32], &self.signer, CS.into(), &tag, &context).unwrap()
-        });
-        let event = FanoutEvent::Application { message: request.app_message, frank: frank.clone() };
-        self.log.push(FanoutMessage { timestamp: accepted, event });
-        let answer = SubmitMessageResponse::Accepted { accepted_timestamp: accepted, frank };
-        self.submitted.insert(body.to_vec(), answer.clone());
-        answer
-    }
-
-    pub(super) fn group_info(
-        &self,
-        request: &GroupInfoRequest,
-        tree: &RatchetTree,
-    ) -> GroupInfoResponse {
-        assert!(request.verify(&self.crypto));
-        let pending_proposals = self
-            .pending
-            .iter()
-            .map(|proposal| PendingProposal { proposal: proposal.clone(), accepted: Timestamp(1) })
-            .collect();
-        let answer = GroupInfoRatchetTree {
-            group_info: GroupInfo::decode(&self.group_info).unwrap(),
-            ratchet_tree: RatchetTreeOption::Full(tree.clone()),
-            pending_proposals,
-        };
-        let room = self.offer.room.clone();
-        let encrypted =
-            answer.seal(&self.crypto, CS, &request.group_info_public_key, &room).unwrap();
-        let mut sealed = SealedGroupInfo {
-            cipher_suite: CS.into(),
-            hub_sender: self.offer.external_sender(),
-            encrypted,
-            signature: Vec::new(),
-        };
-        sealed.sign(&self.signer, &room).unwrap();
-        GroupInfoResponse { room, answer: GroupInfoAnswer::Success(sealed) }
-    }
 }
 
 /// How a client goes on after a save.
@@ -568,5 +427,12 @@ pub(super) fn same<const N: usize>(clients: [&Client; N]) {
         assert_eq!(first.authenticator, other.authenticator);
         assert_eq!(first.committed, other.committed);
         assert_eq!(first.effective, other.effective);
+    }
+}
+
+pub(super) fn message(event: &Event) -> &Message {
+    match event {
+        Event::Message(message) => message,
+        other => panic!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::member::Plan,
-    threats::{external, forked, hostile_commit, leaf_of, take},
+    hostile::{external, forked, hostile_commit, leaf_of, take},
     *,
 };
 use crate::{

@@ -1,107 +1,15 @@
 //! What a lying hub or a hostile member can try (threats D.1, D.3).
 
-use openmls::{
-    group::{AppDataDictionaryUpdater, AppDataUpdates},
-    messages::proposals::AppDataUpdateProposal,
-    prelude::LeafNodeIndex,
-};
+use openmls::messages::proposals::AppDataUpdateProposal;
 
-use super::*;
+use super::{hostile::*, *};
 use crate::{
     client::member::Plan,
-    delivery::{self, ExternalProposal, LeafIndex, context::Context},
+    delivery::{self, ExternalProposal, LeafIndex},
     franking::{Invalid, Verdict},
     room::{ParticipantListUpdate, RoomMetadata},
     wire::{ProposalRef, Sender},
 };
-
-/// The octets of the MLSMessage in a commit's update.
-pub(super) fn commit_in(body: &[u8]) -> PublicMessage {
-    match UpdateRequest::decode(body).unwrap().bundle {
-        HandshakeBundle::Commit { commit, .. } => commit,
-        HandshakeBundle::Proposals { .. } => panic!("a commit"),
-    }
-}
-
-pub(super) fn fan_out(commit: PublicMessage) -> FanoutMessage {
-    let event = FanoutEvent::Commit { commit, external_proposals: Vec::new() };
-    FanoutMessage { timestamp: Timestamp(1_700_000_000_500), event }
-}
-
-pub(super) fn take(client: &mut Client, message: &FanoutMessage) -> Result<Received, Refusal> {
-    client.act(|room, env| room.receive(env, message))
-}
-
-pub(super) fn leaf_of(client: &Client, name: &str) -> LeafNodeIndex {
-    let leaves = &client.room().state.epoch.leaves;
-    let leaf = leaves.iter().find(|(_, of)| **of == user(name)).unwrap().0;
-    LeafNodeIndex::new(*leaf)
-}
-
-/// A commit of a client that asks no policy.
-pub(super) fn hostile_commit(client: &mut Client, plan: Plan) -> FanoutMessage {
-    let committed = std::sync::Arc::clone(&client.room().state.epoch.committed);
-    hostile_commit_with(client, plan, |proposals, updater| {
-        super::super::commit::fold(&committed, proposals, updater)
-    })
-}
-
-/// The same of a client that makes of the components what it likes.
-pub(super) fn hostile_commit_with(
-    client: &mut Client,
-    plan: Plan,
-    fold: impl FnOnce(&[AppDataUpdateProposal], AppDataDictionaryUpdater<'_>) -> Option<AppDataUpdates>,
-) -> FanoutMessage {
-    let key = client.device.signature_key().to_vec();
-    let Client { room, crypto, keys, .. } = client;
-    let room = room.as_mut().unwrap();
-    let signer = keys.require(&key).unwrap();
-    let bundle = room.member.commit(crypto, &signer, plan, fold).unwrap();
-    let (body, _) = super::super::commit::request(&bundle).unwrap();
-    room.member.rollback();
-    fan_out(commit_in(&body))
-}
-
-/// An application message of a client that encrypts what it likes.
-pub(super) fn hostile_message(
-    client: &mut Client,
-    tag: Option<[u8; 32]>,
-    data: &[u8],
-) -> FanoutMessage {
-    let key = client.device.signature_key().to_vec();
-    let Client { room, crypto, keys, .. } = client;
-    let signer = keys.require(&key).unwrap();
-    let member = &mut room.as_mut().unwrap().member;
-    let message = member.encrypt(crypto, &signer, tag, data).unwrap();
-    let octets = message.tls_serialize_detached().unwrap();
-    let message = crate::wire::PrivateMessage::decode(&octets).unwrap();
-    let event = FanoutEvent::Application { message, frank: None };
-    FanoutMessage { timestamp: Timestamp(1_700_000_000_500), event }
-}
-
-/// A proposal of the hub, or of whoever signs.
-pub(super) fn external(
-    client: &Client,
-    signer: &SignatureKeyPair,
-    proposal: &ExternalProposal,
-) -> FanoutMessage {
-    let group = client.room().member.group().unwrap();
-    let context = group.public_group().group_context().tls_serialize_detached().unwrap();
-    let context = Context::decode(&context).unwrap();
-    let message = delivery::external::frame(&context, signer, 0, proposal).unwrap();
-    let first = PublicMessage::decode(&message).unwrap();
-    let event = FanoutEvent::Proposals { first, more: Vec::new() };
-    FanoutMessage { timestamp: Timestamp(1_700_000_000_500), event }
-}
-
-pub(super) fn forked(client: &mut Client, evidence: Evidence) {
-    let events = client.events();
-    let Some(Event::Forked { evidence: found, .. }) = events.last() else { panic!("{events:?}") };
-    assert_eq!(*found, evidence);
-    assert!(client.room().is_forked());
-    assert!(matches!(client.say("nothing is sent any more"), Err(Refusal::Closed)));
-    assert_eq!(client.room().outbox().count(), 0);
-}
 
 #[test]
 fn d01_a_second_commit_for_an_epoch_is_a_fork() {

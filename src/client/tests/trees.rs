@@ -1,22 +1,11 @@
 //! Ratchet trees that come with a message, and those that have to be fetched.
 
-use openmls::{
-    extensions::{
-        AppDataDictionary, AppDataDictionaryExtension, Extension, Extensions, UnknownExtension,
-    },
-    group::GroupId,
-    prelude::ExternalSender,
-};
+use openmls::extensions::{Extension, UnknownExtension};
 
-use super::*;
+use super::{hostile::hostile_welcome, *};
 use crate::{
-    client::{
-        create::{credential, untuned},
-        member::{Genesis, Member, Plan, Provider},
-        store::Store,
-    },
     codec::{Reader, write_bytes},
-    wire::{RatchetTreeSourceDomains, Welcome},
+    wire::RatchetTreeSourceDomains,
 };
 
 const URL: &str = "https://trees.alice.example/7";
@@ -186,81 +175,22 @@ fn t_006_a_joiner_fetches_the_tree_only_where_the_group_allows_it() {
     }
 }
 
-/// A Welcome for a group that names the hosts of its trees, and what its KeyPackage's owner lends.
-fn invitation(allowed: &[u8]) -> (Client, LentKeyPackage, Welcome) {
-    let hub = Hub::new(Preset::Cooperative);
-    let alice = Client::new("alice", "phone", Crash::Never);
-    let tablet = Client::new("alice", "tablet", Crash::Never);
-    let kind = RatchetTreeSourceDomains::EXTENSION;
-    let mut dictionary = AppDataDictionary::new();
-    for (id, data) in hub.offer.components().iter() {
-        dictionary.insert(id.0, data.to_vec());
-    }
-    let provider =
-        openmls::credentials::BasicCredential::new(hub.offer.provider.as_bytes().to_vec());
-    let sender = ExternalSender::new(hub.offer.signature_key.as_slice().into(), provider.into());
-    let extensions = Extensions::from_vec(vec![
-        Extension::ExternalSenders(vec![sender]),
-        Extension::Unknown(kind, UnknownExtension(allowed.to_vec())),
-        Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary)),
-    ])
-    .unwrap();
-    let key = alice.device.signature_key();
-    let signer = alice.keys.require(key).unwrap();
-    let genesis = Genesis {
-        credential: credential(&user("alice"), key),
-        id: GroupId::from_slice(hub.offer.group.as_bytes()),
-        ciphersuite: CS,
-        lifetime: LIFETIME,
-        extensions,
-    };
-    let mut member = Member::create(&alice.crypto, &signer, genesis, untuned()).unwrap();
-    // A client that knows the extension.
-    let store = Store::default();
-    let capabilities = openmls::prelude::Capabilities::builder()
-        .ciphersuites(vec![CS])
-        .extensions(vec![
-            openmls::prelude::ExtensionType::AppDataDictionary,
-            openmls::prelude::ExtensionType::Unknown(kind),
-        ])
-        .proposals(
-            super::super::leaf::Words::new(CS, &tablet.crypto).capabilities.proposals().to_vec(),
-        )
-        .build();
-    let bundle = openmls::key_packages::KeyPackage::builder()
-        .leaf_node_capabilities(capabilities)
-        .leaf_node_extensions(super::super::leaf::Words::new(CS, &tablet.crypto).extensions)
-        .build(
-            CS,
-            &Provider { crypto: &tablet.crypto, store: &store },
-            &tablet.keys.require(tablet.device.signature_key()).unwrap(),
-            credential(&user("alice"), tablet.device.signature_key()),
-        )
-        .unwrap();
-    let plan = Plan { adds: vec![bundle.key_package().clone()], ..Plan::default() };
-    let commit = member.commit(&alice.crypto, &signer, plan, |_, _| None).unwrap();
-    let (body, _) = super::super::commit::request(&commit).unwrap();
-    let HandshakeBundle::Commit { welcome, .. } = UpdateRequest::decode(&body).unwrap().bundle
-    else {
-        panic!()
-    };
-    let welcome = welcome.unwrap();
-    let reference = welcome.new_members()[0].clone();
-    (tablet, LentKeyPackage { user: user("alice"), reference, bundle }, welcome)
+/// The extension that names the hosts of a group's trees.
+fn allowing(hosts: &[u8]) -> Extension {
+    Extension::Unknown(RatchetTreeSourceDomains::EXTENSION, UnknownExtension(hosts.to_vec()))
 }
 
 #[test]
 fn t_006_a_welcome_leads_only_where_the_group_allows_it() {
+    let hub = Hub::new(Preset::Cooperative);
     for (allowed, fine) in [
         (domains(&["trees.alice.example"]), true),
         (domains(&["alice.example", "evil.example"]), false),
         (Vec::new(), false),
     ] {
-        let (tablet, lent, welcome) = invitation(&allowed);
-        let event = FanoutEvent::Welcome { welcome, ratchet_tree: url() };
-        let message = FanoutMessage { timestamp: Timestamp(1), event };
-        let limits = Limits::default();
-        let result = Room::join(&tablet.env(), &lent, &room_uri(), &message, &limits);
+        let mut tablet = Client::new("alice", "tablet", Crash::Never);
+        let (welcome, _) = hostile_welcome(&hub, Some(allowing(&allowed)), &mut tablet);
+        let result = tablet.invited(&welcome, url());
         match fine {
             true => elsewhere(result),
             false => {
@@ -269,4 +199,27 @@ fn t_006_a_welcome_leads_only_where_the_group_allows_it() {
             }
         }
     }
+}
+
+/// T-006; RFC 9420, sections 7.3 and 12.1.7: a group that names the hosts of its trees takes only who lists the
+/// extension. Our clients make such a group, are invited to it, and go on in it.
+#[test]
+fn t_006_our_clients_are_in_a_group_that_names_its_hosts() {
+    let hub = Hub::new(Preset::Cooperative);
+    let mut tablet = Client::new("alice", "tablet", Crash::Always);
+    let extension = allowing(&domains(&["trees.alice.example"]));
+    let (welcome, tree) = hostile_welcome(&hub, Some(extension), &mut tablet);
+    let joined = tablet.invited(&welcome, RatchetTreeOption::Full(tree)).unwrap();
+    tablet.found(joined);
+    let has = |client: &Client| {
+        let group = client.room().member.group().unwrap();
+        group.extensions().unknown(RatchetTreeSourceDomains::EXTENSION).is_some()
+    };
+    assert!(has(&tablet));
+    assert_eq!(tablet.room().epoch(), 1);
+    // Whoever is added next is checked again.
+    let mut watch = Client::new("alice", "watch", Crash::Never);
+    let (material, token) = (watch.material(), tablet.token());
+    tablet.act(|room, env| room.add(env, token, RoleIndex::NONE, &material)).unwrap();
+    assert_eq!(tablet.room().outbox().count(), 1);
 }

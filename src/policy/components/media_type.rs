@@ -21,14 +21,52 @@ impl MediaType {
     /// all of that type.
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
-        self.name.eq_ignore_ascii_case(&other.name)
-            && self.parameters.iter().all(|(name, value)| {
-                other
-                    .parameters
-                    .iter()
-                    .any(|(its, is)| its.eq_ignore_ascii_case(name) && is == value)
-            })
+        self.covers(other, |name, value, its| its.is_some_and(|its| same(name, value, its)))
     }
+
+    /// Whether who receives this receives `wanted` too (E-083): it is of this kind, or leaves out what takes nothing
+    /// away. A text without `charset` is in ASCII or in UTF-8 (RFC 6657), a markdown without `variant` is whatever its
+    /// receiver takes it for (RFC 7763): who receives `text/plain;charset=utf-8` receives `text/plain`. Who receives
+    /// videos of one codec does not receive all videos.
+    #[must_use]
+    pub fn receives(&self, wanted: &Self) -> bool {
+        let is_text = self.name.get(..5).is_some_and(|it| it.eq_ignore_ascii_case("text/"));
+        let is_markdown = self.name.eq_ignore_ascii_case("text/markdown");
+        self.covers(wanted, |name, value, asked| {
+            let any_text = is_text && is_charset(name) && value.eq_ignore_ascii_case("utf-8");
+            match asked {
+                Some(asked) => {
+                    same(name, value, asked) || any_text && asked.eq_ignore_ascii_case("us-ascii")
+                }
+                None => any_text || is_markdown && is_variant(name),
+            }
+        })
+    }
+
+    /// Whether `other` has this name, and each parameter of this one agrees with what `other` has there.
+    fn covers(&self, other: &Self, agrees: impl Fn(&str, &str, Option<&str>) -> bool) -> bool {
+        let of_other = |name: &str| {
+            let mut parameters = other.parameters.iter();
+            parameters.find(|(its, _)| its.eq_ignore_ascii_case(name)).map(|(_, it)| it.as_str())
+        };
+        self.name.eq_ignore_ascii_case(&other.name)
+            && self.parameters.iter().all(|(name, value)| agrees(name, value, of_other(name)))
+    }
+}
+
+fn is_charset(name: &str) -> bool {
+    name.eq_ignore_ascii_case("charset")
+}
+
+fn is_variant(name: &str) -> bool {
+    name.eq_ignore_ascii_case("variant")
+}
+
+/// Whether two values of a parameter are one. Those that name a charset or a variant of markdown are in any case; of
+/// others it is not known (RFC 2045, section 5.1).
+fn same(name: &str, value: &str, other: &str) -> bool {
+    let any_case = is_charset(name) || is_variant(name);
+    value == other || any_case && value.eq_ignore_ascii_case(other)
 }
 
 impl std::fmt::Display for MediaType {

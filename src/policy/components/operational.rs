@@ -37,7 +37,7 @@ pub struct ExtendedCapabilities {
 }
 
 impl ExtendedCapabilities {
-    /// Whether nothing is in both.
+    /// Whether nothing is in both, nor a media type here of a kind there.
     pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
         let lists = |it: &Self| -> [Vec<u16>; 8] {
             [
@@ -56,7 +56,10 @@ impl ExtendedCapabilities {
             .zip(lists(other))
             .all(|(these, those)| !these.iter().any(|code| those.contains(code)));
         codes
-            && !self.media_types.iter().any(|it| other.media_types.contains(it))
+            && !other
+                .media_types
+                .iter()
+                .any(|it| self.media_types.iter().any(|ours| it.matches(ours)))
             && !self.content_types.iter().any(|it| other.content_types.contains(it))
     }
 }
@@ -110,7 +113,7 @@ pub struct AppMessagePolicy {
 /// keep to the epochs, the padding and the ratchets of [`AppMessagePolicy`] (R-168 … R-170).
 ///
 /// To support something is not to use it: what is forbidden may be listed in a leaf's capabilities, and may not be held
-/// in a leaf or KeyPackage, proposed, put beside a message, or be of the group itself. A change of these parameters that
+/// in a leaf or KeyPackage, proposed, said in a message or put beside it, or be of the group itself. A change of these parameters that
 /// the group or somebody in it does not fit is refused; an Add or Update that waits and does not fit it lapses.
 ///
 /// The rest is a matter of when, which an app or a provider decides that has a clock:

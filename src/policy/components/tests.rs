@@ -252,6 +252,22 @@ fn operational_parameters() {
         },
         ..parameters.clone()
     });
+    // Whose kind is forbidden is not mandatory; of what is mandatory, some kinds may be forbidden.
+    let forbidding = |media_type: &str| OperationalParameters {
+        forbidden_capabilities: ExtendedCapabilities {
+            media_types: vec![media(media_type)],
+            ..ExtendedCapabilities::default()
+        },
+        mandatory_capabilities: ExtendedCapabilities {
+            media_types: vec![media("text/plain;charset=utf-8")],
+            ..ExtendedCapabilities::default()
+        },
+        ..OperationalParameters::default()
+    };
+    refused(&forbidding("text/plain"));
+    refused(&forbidding("text/plain;charset=UTF-8"));
+    kept(&forbidding("text/plain;charset=utf-8;format=flowed"));
+    kept(&forbidding("text/html"));
     refused(&OperationalParameters {
         pending_proposal_policy: PendingProposalPolicy::RandomDelay { minimum: 9, maximum: 5 },
         ..parameters.clone()
@@ -269,6 +285,34 @@ fn media_types() {
     refused(&MediaTypeList(Vec::new()));
     for bad in ["text", "/plain", "text/", "te xt/plain", "text/plain;a", "text/plain;a=\"b\""] {
         assert!(bad.parse::<MediaType>().is_err(), "{bad}");
+    }
+}
+
+/// R-087, E-083: what is of a kind, and who receives what.
+#[test]
+fn media_types_are_compared() {
+    for (one, other, matches, receives) in [
+        ("text/plain", "Text/Plain;charset=utf-8", true, true),
+        ("text/plain;Charset=UTF-8", "text/plain;charset=utf-8;format=flowed", true, true),
+        ("text/plain;charset=utf-8", "text/plain", false, true),
+        ("text/plain;charset=utf-8", "text/plain;format=flowed", false, true),
+        ("text/plain;charset=utf-8", "text/plain;charset=us-ascii", false, true),
+        ("text/plain;charset=us-ascii", "text/plain;charset=utf-8", false, false),
+        ("text/plain;charset=utf-16", "text/plain", false, false),
+        ("text/plain;charset=utf-8", "text/plain;charset=utf-16", false, false),
+        ("text/plain;format=flowed", "text/plain", false, false),
+        ("text/markdown;variant=GFM-MIMI", "text/markdown", false, true),
+        ("text/markdown;variant=GFM-MIMI", "text/markdown;variant=gfm-mimi", true, true),
+        ("text/markdown;variant=GFM-MIMI", "text/markdown;variant=Original", false, false),
+        ("text/plain;variant=1", "text/plain", false, false),
+        ("video/mp4;codecs=avc1", "video/mp4", false, false),
+        ("video/mp4;codecs=avc1", "video/mp4;codecs=AVC1", false, false),
+        ("image/svg+xml;charset=utf-8", "image/svg+xml", false, false),
+        ("text/html", "text/plain", false, false),
+    ] {
+        let (one, other) = (media(one), media(other));
+        assert_eq!(one.matches(&other), matches, "{one} matches {other}");
+        assert_eq!(one.receives(&other), receives, "{one} receives {other}");
     }
 }
 

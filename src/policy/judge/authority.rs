@@ -73,7 +73,6 @@ impl Court<'_, '_> {
     /// The role that a proposer acts in. Those without one, and the banned, propose nothing but to go (P-106).
     fn actor(&self, proposed: &Proposed<'_>) -> Result<(RoleIndex, bool), Denied> {
         let roles = self.before.room().roles();
-        let banned = |role| roles.banned().is_some_and(|banned| banned.index == role);
         let (role, unsure) = match proposed.by {
             Proposer::User(user) => (self.before.role(user.as_str()), false),
             Proposer::Joiner(_) => (RoleIndex::NONE, false),
@@ -85,7 +84,7 @@ impl Court<'_, '_> {
                 role => (role, false),
             },
         };
-        if role == RoleIndex::NONE || banned(role) {
+        if roles.is_outside(role) {
             return Err(Denied::new("P-106", Reason::Outsider));
         }
         Ok((role, unsure))
@@ -136,15 +135,14 @@ impl Court<'_, '_> {
         let room = self.before.room();
         let role = self.before.role(user.as_str());
         let own = proposed.by == Proposer::User(user);
-        let banned = room.roles().banned().is_some_and(|banned| banned.index == role);
         // Whoever is removed or banned already may always take its clients with it (P-106).
-        if own && (role == RoleIndex::NONE || banned) {
+        if own && room.roles().is_outside(role) {
             return SURE;
         }
         let (actor, unsure) = self.actor(proposed)?;
         // Part of a removal, leave or ban by the same proposer, as one action.
         let moved = self.moved_by(proposed.by, user);
-        if moved.is_some_and(|to| to == RoleIndex::NONE || to == RoleIndex::BANNED) {
+        if moved.is_some_and(|to| room.roles().is_outside(to)) {
             return Ok(unsure);
         }
         if own {
@@ -208,7 +206,7 @@ impl Court<'_, '_> {
 
     fn own_role(&self, proposed: &Proposed<'_>, actor: RoleIndex, to: RoleIndex) -> Judged {
         let roles = self.before.room().roles();
-        if to == RoleIndex::BANNED && roles.banned().is_some() {
+        if roles.is_banned(to) {
             return deny("R-134", Reason::Oneself);
         }
         let uri = match proposed.by {
@@ -262,7 +260,7 @@ impl Court<'_, '_> {
             return Ok(());
         }
         let stays = it.from != RoleIndex::NONE && it.to != RoleIndex::NONE;
-        let ban = it.to == RoleIndex::BANNED && self.before.room().roles().banned().is_some();
+        let ban = self.before.room().roles().is_banned(it.to);
         if stays && (!ban || matches!(proposed.by, Proposer::Server(_))) {
             return Ok(());
         }

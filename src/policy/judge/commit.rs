@@ -7,7 +7,7 @@ use super::{
     whole,
 };
 use crate::{
-    policy::{RoleIndex, ask::external_commit_allowed},
+    policy::ask::external_commit_allowed,
     room::{ClientChange, ComponentId, Draft, RoomState},
     uri::UserUri,
 };
@@ -106,8 +106,7 @@ fn judge_in<'a>(
 /// Whoever is removed or banned, be it only accepted and not committed yet, commits nothing (P-105).
 fn standing(room: &RoomState, user: &UserUri) -> Result<(), Denied> {
     let role = room.role(user);
-    let banned = room.roles().banned().is_some_and(|banned| banned.index == role);
-    if role == RoleIndex::NONE || banned {
+    if room.roles().is_outside(role) {
         return Err(Denied::new("P-105", Reason::Outsider));
     }
     Ok(())

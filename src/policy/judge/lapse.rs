@@ -54,7 +54,7 @@ pub(super) fn by(
 ) -> Result<BTreeSet<usize>, Denied> {
     let start = Draft::new(committed, committed);
     let kind = |it: &Move| match it.to {
-        RoleIndex::BANNED if committed.roles().banned().is_some() => Kind::Ban,
+        to if committed.roles().is_banned(to) => Kind::Ban,
         RoleIndex::NONE => Kind::Removal,
         _ if it.from == RoleIndex::NONE => Kind::Addition,
         _ => Kind::RoleChange,

@@ -31,11 +31,9 @@ pub(super) fn judge(
 
 /// Whether a server has a participant who is not banned. Passes once over the list: such changes are rare.
 fn takes_part(room: &Draft<'_>, server: &ProviderUri) -> bool {
-    let banned = room.room().roles().banned().map(|role| role.index);
+    let roles = room.room().roles();
     let stays = |uri: &str, role: RoleIndex| {
-        uri.split('/').nth(2) == Some(server.host())
-            && role != RoleIndex::NONE
-            && Some(role) != banned
+        uri.split('/').nth(2) == Some(server.host()) && !roles.is_outside(role)
     };
     room.room().participants().iter().any(|listed| stays(listed.uri, room.role(listed.uri)))
         || room.moves().any(|it| stays(it.who.as_str(), it.to))

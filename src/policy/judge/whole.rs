@@ -40,8 +40,7 @@ pub(super) fn judge(draft: &Draft<'_>, parent: Option<&ParticipantList>) -> Resu
 
 /// Whoever is removed or banned has no client afterwards, and whoever has one is a participant (P-004).
 fn nobody_left_behind(draft: &Draft<'_>) -> Result<(), Denied> {
-    let banned = draft.roles().banned().map(|role| role.index);
-    let outside = |role| role == RoleIndex::NONE || Some(role) == banned;
+    let outside = |role| draft.roles().is_outside(role);
     for change in draft.moves().filter(|change| outside(change.to)) {
         if let Some(user) = change.who.user().filter(|user| draft.clients(user) > 0) {
             let rule = if change.to == RoleIndex::NONE { "R-128" } else { "R-134" };

@@ -121,7 +121,7 @@ fn accepted(room: &RoomState, sender: &UserUri, part: &Part<'_>, sort: Sort) -> 
 }
 
 /// A media type as a policy compares it. Parameters that no policy can hold are left out.
-fn media_type(text: &str) -> MediaType {
+pub(super) fn media_type(text: &str) -> MediaType {
     let plain = |_| MediaType { name: media::essence(text).to_owned(), parameters: Vec::new() };
     text.parse().unwrap_or_else(plain)
 }

@@ -265,6 +265,12 @@ fn p_251_a_relay_serves_its_own_clients_and_reaches_peers() {
     for stranger in ["c.example", "x.example", "localhost"] {
         assert_eq!(go(&client, stranger, b"").unwrap_err(), RelayRefusal::Gateway, "{stranger}");
     }
+    // D-65: whoever is open to all is no relay into its own network.
+    let open = |hub: &str| relay(&limits, &Peering::open(), &client, &domain(hub), b"").map(drop);
+    assert_eq!(open("x.example"), Ok(()));
+    for local in ["localhost", "gateway", "gateway.internal"] {
+        assert_eq!(open(local), Err(RelayRefusal::Gateway), "{local}");
+    }
     let server = Peer::Server(domain("b.example"));
     assert_eq!(go(&server, "a.example", b"").unwrap_err(), RelayRefusal::NotOurs);
     let cathy = UserUri::parse("mimi://c.example/u/cathy").unwrap();

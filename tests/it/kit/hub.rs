@@ -14,14 +14,19 @@ use openmimi::{
     uri::{Domain, RoomUri, UserUri},
     wire::{
         CipherSuite, FanoutMessage, GroupInfoAnswer, GroupInfoRatchetTree, GroupInfoRequest,
-        GroupInfoResponse, SubmitMessageResponse, UpdateOutcome, UpdateRoomResponse, notify,
+        GroupInfoResponse, RatchetTreeSourceDomains, SubmitMessageResponse, UpdateOutcome,
+        UpdateRoomResponse, notify,
     },
 };
-use openmls::prelude::OpenMlsCrypto as _;
+use openmls::prelude::{Extension, OpenMlsCrypto as _};
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::RustCrypto;
 
-use super::{Client, START, SUITE, parts::extensions_of, user};
+use super::{
+    Client, START, SUITE, domain,
+    parts::{extensions_of, extensions_with},
+    user,
+};
 
 const ID: &[u8] = b"clubhouse";
 
@@ -324,16 +329,25 @@ impl World {
     pub(crate) fn founded_in(
         limits: Limits,
         policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
-        extensions: impl FnOnce(&Offer) -> Vec<openmls::prelude::Extension>,
+        extensions: impl FnOnce(&Offer) -> Vec<Extension>,
     ) -> Self {
         Self::founded_within(limits, policy, extensions, None)
+    }
+
+    /// A cooperative room whose group has its ratchet trees from this domain (T-006).
+    pub(crate) fn with_trees_from(host: &str) -> Self {
+        let domains = RatchetTreeSourceDomains(vec![domain(host)]).encode();
+        let policy = |room: &_, creator: &_| Preset::Cooperative.room(room, creator, &[]);
+        Self::founded_in(Limits::default(), policy, |offer| {
+            extensions_with(offer, Some((RatchetTreeSourceDomains::EXTENSION, domains)))
+        })
     }
 
     /// The same, dependent on a room of these participants.
     pub(crate) fn founded_within(
         limits: Limits,
         policy: impl FnOnce(&RoomUri, &UserUri) -> Components,
-        extensions: impl FnOnce(&Offer) -> Vec<openmls::prelude::Extension>,
+        extensions: impl FnOnce(&Offer) -> Vec<Extension>,
         parent: Option<&ParticipantList>,
     ) -> Self {
         let crypto = RustCrypto::default();

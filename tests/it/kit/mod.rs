@@ -26,7 +26,10 @@ pub(crate) use self::{
     client::{Bundle, Client},
     forge::{Forge, by_reference, by_value, references_of},
     hub::{Hub, World, signing_key},
-    parts::{add, component_update, extensions_of, external_sender, list_update, remove, tls},
+    parts::{
+        add, component_update, extensions_of, external_sender, list_update, remove, tls,
+        with_extensions,
+    },
     says::Says,
     steps::{accepted, ban, committed, key_material, lose, say},
 };

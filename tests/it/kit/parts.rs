@@ -1,14 +1,15 @@
 //! What clients, groups and messages are made of.
 
 use openmimi::{
-    codec::{Wire, write_vec},
+    codec::{Reader, Wire, write_bytes, write_vec, write_within},
     hub::Offer,
+    policy::components::MediaTypeList,
     room::{ComponentId, ComponentOperation, Components, ParticipantListUpdate, RoomState},
     wire::{GroupInfo as WireGroupInfo, GroupInfoOption, RatchetTreeOption},
 };
 use openmls::{component::ComponentData, messages::proposals::AppDataUpdateProposal, prelude::*};
 
-use super::{SUITE, client::Bundle};
+use super::{Client, SUITE, client::Bundle};
 
 /// The room in a GroupContext, its clients left out.
 pub(super) fn room_of_group_context(octets: &[u8]) -> RoomState {
@@ -92,22 +93,33 @@ pub(super) fn components_list(ids: &[u16]) -> Vec<u8> {
     out
 }
 
-pub(super) fn leaf_dictionary(known: &[u16]) -> Extension {
+pub(super) fn leaf_dictionary(known: &[u16], receives: &[&str]) -> Extension {
     let mut dictionary = AppDataDictionary::new();
     dictionary.insert(ComponentId::APP_COMPONENTS.0, components_list(known));
     dictionary.insert(ComponentId::SAFE_AAD.0, components_list(&[ComponentId::FRANK_AAD.0]));
+    if !receives.is_empty() {
+        let list = MediaTypeList(receives.iter().map(|it| it.parse().unwrap()).collect());
+        dictionary.insert(ComponentId::CONTENT_MEDIA_TYPES.0, list.encode());
+    }
     Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary))
 }
 
 /// The extensions of the group that an offer asks for.
 pub(crate) fn extensions_of(offer: &Offer) -> Vec<Extension> {
+    extensions_with(offer, None)
+}
+
+/// The same and one more, by type and octets, that everybody has to list.
+pub(super) fn extensions_with(offer: &Offer, more: Option<(u16, Vec<u8>)>) -> Vec<Extension> {
     let mut dictionary = AppDataDictionary::new();
     for (id, data) in offer.components() {
         dictionary.insert(id.0, data);
     }
-    vec![
+    let mut required = vec![ExtensionType::AppDataDictionary];
+    required.extend(more.as_ref().map(|(kind, _)| ExtensionType::Unknown(*kind)));
+    let mut extensions = vec![
         Extension::RequiredCapabilities(RequiredCapabilitiesExtension::new(
-            &[ExtensionType::AppDataDictionary],
+            &required,
             &[ProposalType::AppDataUpdate, ProposalType::SelfRemove],
             &[CredentialType::Basic],
         )),
@@ -115,12 +127,40 @@ pub(crate) fn extensions_of(offer: &Offer) -> Vec<Extension> {
             &offer.signature_key,
             offer.provider.as_bytes(),
         )]),
-        Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary)),
-    ]
+    ];
+    extensions.extend(more.map(|(kind, data)| Extension::Unknown(kind, UnknownExtension(data))));
+    // openmls has it last.
+    extensions.push(Extension::AppDataDictionary(AppDataDictionaryExtension::new(dictionary)));
+    extensions
 }
 
 pub(crate) fn external_sender(key: &[u8], identity: &[u8]) -> ExternalSender {
     ExternalSender::new(key.into(), BasicCredential::new(identity.to_vec()).into())
+}
+
+/// A GroupContextExtensions proposal with the group's extensions, by type and octets, as `change` makes them.
+pub(crate) fn with_extensions(
+    client: &Client,
+    mut change: impl FnMut(u16, Vec<u8>) -> Vec<u8>,
+) -> Vec<u8> {
+    let context = client.group_context();
+    let mut reader = Reader::new(&context);
+    reader.take("version and suite", 4).unwrap();
+    reader.bytes("group_id").unwrap();
+    reader.u64("epoch").unwrap();
+    reader.bytes("tree_hash").unwrap();
+    reader.bytes("confirmed_transcript_hash").unwrap();
+    let mut extensions = reader.inside("extensions").unwrap();
+    let mut proposal = vec![0, 7];
+    write_within(&mut proposal, |out| {
+        while !extensions.is_empty() {
+            let kind = extensions.u16("type").unwrap();
+            let data = extensions.bytes("data").unwrap().to_vec();
+            out.extend(kind.to_be_bytes());
+            write_bytes(out, &change(kind, data));
+        }
+    });
+    proposal
 }
 
 pub(crate) fn add(key_package: KeyPackage) -> Proposal {

@@ -10,6 +10,8 @@ use super::{SUITE, parts::leaf_dictionary};
 pub(crate) struct Says {
     /// The components that it knows.
     pub(crate) knows: Vec<u16>,
+    /// The media types that it receives.
+    pub(crate) receives: Vec<&'static str>,
     /// The extensions that nobody has defined, and that it could do something with.
     pub(crate) lists: Vec<u16>,
     /// Those of them that its leaf holds, and its KeyPackage.
@@ -20,7 +22,12 @@ pub(crate) struct Says {
 impl Default for Says {
     fn default() -> Self {
         let knows = ComponentId::KNOWN.iter().map(|id| id.0).collect();
-        Self { knows, lists: Vec::new(), holds: Vec::new(), in_key_package: Vec::new() }
+        let receives = vec![
+            "application/mimi-content",
+            "text/plain;charset=utf-8",
+            "text/markdown;variant=GFM-MIMI",
+        ];
+        Self { knows, receives, lists: Vec::new(), holds: Vec::new(), in_key_package: Vec::new() }
     }
 }
 
@@ -45,7 +52,8 @@ impl Says {
 
     pub(super) fn extensions(&self) -> Extensions<LeafNode> {
         let held = self.holds.iter().map(|kind| unknown(*kind));
-        let all = std::iter::once(leaf_dictionary(&self.knows)).chain(held).collect();
+        let all =
+            std::iter::once(leaf_dictionary(&self.knows, &self.receives)).chain(held).collect();
         Extensions::from_vec(all).unwrap()
     }
 

@@ -1,6 +1,7 @@
 //! Room policy from outside: scenarios in plain text with their verdicts.
 
 mod decide;
+mod deed;
 mod property;
 mod say;
 mod scenario;

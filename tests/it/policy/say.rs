@@ -32,7 +32,7 @@ use openmimi::{
     uri::{Domain, UserUri},
 };
 
-use super::scenario::{told, user};
+use super::{deed::user, scenario::told};
 
 const ROOM: &str = "mimi://hub.example/r/room";
 const NOW: Timestamp = Timestamp(1_700_000_000_000);

@@ -8,7 +8,7 @@ use openmimi::{
     uri::RoomUri,
 };
 
-use super::scenario::{index, participant};
+use super::deed::{index, participant};
 
 /// An operator's envelope: the default one with some choices less.
 pub(super) fn envelope_of(choices: &[&str]) -> Envelope {

@@ -2,175 +2,19 @@
 
 use openmimi::{
     codec::Wire,
-    env::{Limits, Peer},
-    machine::{Outcome, Records, Step},
+    env::Limits,
+    machine::Step,
     provider::{
-        Action, ClaimFault, ConsentEndpoint, ConsentFault, Contact, Decision, Grant, Letter,
-        Policy, Stance, Unfit, User, Verdict, consent_unknown,
+        Action, ClaimFault, ConsentEndpoint, ConsentFault, Decision, Grant, Policy, Stance, Unfit,
+        User, Verdict, consent_unknown,
     },
-    testing::MemoryStore,
-    uri::{RoomUri, UserUri},
-    wire::{
-        AppDataDictionary, ConsentEntry, ConsentOperation, ConsentScope, KeyMaterialUserCode,
-        KeyPackage,
-    },
+    uri::RoomUri,
+    wire::{ConsentOperation, KeyMaterialUserCode, KeyPackage},
 };
 use openmls_rust_crypto::RustCrypto;
 use proptest::prelude::*;
 
-use super::support::*;
-
-fn contact(name: &str, room: Option<&RoomUri>) -> Contact {
-    Contact { user: user(name), room: room.cloned() }
-}
-
-fn x() -> RoomUri {
-    room("mimi://a.example/r/x")
-}
-
-fn y() -> RoomUri {
-    room("mimi://a.example/r/y")
-}
-
-/// A user whose every save crashes.
-struct Account {
-    user: User,
-    store: MemoryStore,
-    limits: Limits,
-    policy: Policy,
-}
-
-impl Account {
-    fn new(name: &str) -> Self {
-        Self::with(name, Limits::default(), Policy::default(), Stance::Closed)
-    }
-
-    fn with(name: &str, limits: Limits, policy: Policy, stance: Stance) -> Self {
-        let mut store = MemoryStore::new();
-        let founding = User::found(limits.clone(), policy.clone(), user(name), stance);
-        store.save(b"user", founding.changes()).unwrap();
-        let user = founding.apply().0;
-        Self { user, store, limits, policy }
-    }
-
-    fn play<R>(&mut self, step: &dyn for<'m> Fn(&'m mut User) -> Step<'m, User, R>) -> Vec<Action> {
-        let (limits, policy) = (self.limits.clone(), self.policy.clone());
-        let restore = move |records: &Records| {
-            User::restore(records, limits.clone(), policy.clone()).unwrap()
-        };
-        play(&mut self.store, b"user", &mut self.user, &restore, step).1
-    }
-
-    fn uri(&self) -> UserUri {
-        self.user.uri().clone()
-    }
-
-    /// What the other's provider brings.
-    fn receive(&mut self, from: &str, letter: &Letter) -> Vec<Action> {
-        assert_eq!(letter.to, self.uri().domain());
-        let (peer, crypto) = (server(from), RustCrypto::default());
-        let env = env(&crypto, NOW);
-        self.play(&|user| match letter.endpoint {
-            ConsentEndpoint::Request => user.consent_requested(&env, &peer, &letter.body).unwrap(),
-            ConsentEndpoint::Update => user.consent_updated(&env, &peer, &letter.body).unwrap(),
-        })
-    }
-
-    /// What waits to be sent: after a crash it is there again.
-    fn letters(&self) -> Vec<Letter> {
-        let backlog = self.user.backlog().into_iter();
-        backlog
-            .filter_map(|action| match action {
-                Action::Send(letter) => Some(letter),
-                Action::Replenish { .. }
-                | Action::Requested(_)
-                | Action::Withdrawn(_)
-                | Action::Told(_) => None,
-            })
-            .collect()
-    }
-
-    /// Sends all letters to the other user's account.
-    fn send_to(&mut self, other: &mut Self) -> Vec<Action> {
-        let from = self.uri().domain();
-        let mut actions = Vec::new();
-        for letter in self.letters() {
-            actions.extend(other.receive(from.as_str(), &letter));
-            // Its answer was lost, and it comes again.
-            assert_eq!(other.receive(from.as_str(), &letter), [], "idempotent by state (Q-115)");
-            self.play(&|user| user.sent(letter.number));
-            self.play(&|user| user.sent(letter.number));
-        }
-        assert_eq!(self.letters(), []);
-        actions
-    }
-
-    fn ask(&mut self, target: &Contact) -> Vec<Action> {
-        let crypto = RustCrypto::default();
-        self.play(&|user| user.ask(&env(&crypto, NOW), target).unwrap())
-    }
-
-    fn grant(&mut self, requester: &Contact) -> Vec<Action> {
-        let crypto = RustCrypto::default();
-        self.play(&|user| user.grant(&env(&crypto, NOW), requester, &[]).unwrap())
-    }
-
-    fn requests(&self) -> Vec<Contact> {
-        self.user.requests().cloned().collect()
-    }
-
-    fn told(&self) -> Vec<(Contact, Grant)> {
-        self.user.told().map(|(contact, grant)| (contact.clone(), grant)).collect()
-    }
-}
-
-fn entry(
-    operation: ConsentOperation,
-    requester: &str,
-    target: &str,
-    room: Option<&RoomUri>,
-) -> Vec<u8> {
-    let scope =
-        ConsentScope { requester: user(requester), target: user(target), room: room.cloned() };
-    ConsentEntry { operation, scope, extensions: AppDataDictionary::default() }.encode()
-}
-
-fn requested(
-    bob: &mut Account,
-    peer: &Peer,
-    body: &[u8],
-) -> Result<Vec<Action>, (ConsentFault, u16)> {
-    let crypto = RustCrypto::default();
-    let before = bob.user.clone();
-    let outcome = bob.user.consent_requested(&env(&crypto, NOW), peer, body).map(Step::apply);
-    finished(outcome, &before, &bob.user)
-}
-
-fn updated(
-    bob: &mut Account,
-    peer: &Peer,
-    body: &[u8],
-) -> Result<Vec<Action>, (ConsentFault, u16)> {
-    let crypto = RustCrypto::default();
-    let before = bob.user.clone();
-    let outcome = bob.user.consent_updated(&env(&crypto, NOW), peer, body).map(Step::apply);
-    finished(outcome, &before, &bob.user)
-}
-
-fn finished(
-    outcome: Result<Outcome<(), Action>, openmimi::provider::ConsentRefusal>,
-    before: &User,
-    after: &User,
-) -> Result<Vec<Action>, (ConsentFault, u16)> {
-    match outcome {
-        Ok(outcome) => Ok(outcome.actions),
-        Err(refusal) => {
-            assert_eq!(before, after);
-            assert_eq!(refusal.revision, before.revision());
-            Err((refusal.fault, refusal.status))
-        }
-    }
-}
+use super::{account::*, support::*};
 
 #[test]
 fn p_200_p_213_a_request_is_asked_shown_granted_and_told() {

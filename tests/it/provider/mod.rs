@@ -1,5 +1,6 @@
 //! What a provider does for its users.
 
+mod account;
 mod claim;
 mod consent;
 mod consent_table;

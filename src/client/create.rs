@@ -158,6 +158,7 @@ impl Room {
             last_timestamp: Timestamp::default(),
             key_package: None,
             next: 0,
+            lapsed: Vec::new(),
         };
         Ok(Self::found(member, Draft::founding(State::new(head, epoch)), created, limits))
     }

@@ -119,6 +119,7 @@ impl Room {
             last_timestamp: message.timestamp,
             key_package: Some(lent.reference.clone()),
             next: 0,
+            lapsed: Vec::new(),
         };
         let mut draft = Draft::founding(State::new(head, epoch));
         draft.actions.push(Action::ForgetKeyPackage(lent.reference.clone()));
@@ -155,6 +156,7 @@ impl Room {
             last_timestamp: Timestamp::default(),
             key_package: None,
             next: 0,
+            lapsed: Vec::new(),
         };
         let mut draft = Draft::founding(State::new(head, entered.epoch));
         let committed = Arc::clone(&draft.state.epoch.committed);

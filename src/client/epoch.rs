@@ -128,9 +128,9 @@ pub(super) fn before(room: &RoomState, since: &[&Reading]) -> Option<RoomState> 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Difference {
     /// Components as this room has them: none where there is none. Not the participant list.
-    components: BTreeMap<u16, Option<Vec<u8>>>,
+    pub(super) components: BTreeMap<u16, Option<Vec<u8>>>,
     /// Participants who have another role in this room.
-    roles: BTreeMap<String, RoleIndex>,
+    pub(super) roles: BTreeMap<String, RoleIndex>,
 }
 
 impl Difference {

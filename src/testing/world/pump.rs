@@ -131,16 +131,19 @@ impl<C: WorldCrypto> World<C> {
         busy
     }
 
-    /// What a follower owes to the users of its provider.
-    fn follow_up(&mut self, provider: usize, room: usize) {
-        let Some(machine) = self.providers[provider].follower(room) else { return };
+    /// What a follower owes to the users of its provider. Says whether all of them know.
+    pub(super) fn follow_up(&mut self, provider: usize, room: usize) -> bool {
+        let Some(machine) = self.providers[provider].follower(room) else { return true };
+        let mut told = true;
         for action in machine.backlog() {
             let follower::Action::Welcomed { user, references } = action else { continue };
             let Some(user) = self.people.iter().position(|person| person.uri == user) else {
                 continue;
             };
-            self.at_user(user, |user, _| Ok::<_, ()>(user.welcomed(&references)));
+            let done = self.at_user(user, |user, _| Ok::<_, ()>(user.welcomed(&references)));
+            told &= done.is_some();
         }
+        told
     }
 
     /// Says whether there was anything to do.

@@ -178,9 +178,14 @@ impl Reading {
     /// The same of an epoch that is over, and what is needed to judge by it once the next one is `next`.
     pub(super) fn before(epoch: &Epoch, next: &RoomState) -> Self {
         let Epoch { committed, effective, .. } = epoch;
+        let waits = !Arc::ptr_eq(committed, effective);
         Self {
             before: Difference::of(committed, next),
-            waiting: Difference::of(effective, committed),
+            waiting: if waits {
+                Difference::of(effective, committed)
+            } else {
+                Difference::default()
+            },
             ..Self::of(committed)
         }
     }

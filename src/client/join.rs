@@ -120,6 +120,7 @@ impl Room {
             ahead: None,
             key_package: Some(lent.reference.clone()),
             next: 0,
+            lapsed: Vec::new(),
         };
         let mut draft = Draft::founding(State::new(head, epoch));
         draft.actions.push(Action::ForgetKeyPackage(lent.reference.clone()));
@@ -157,6 +158,7 @@ impl Room {
             ahead: None,
             key_package: None,
             next: 0,
+            lapsed: Vec::new(),
         };
         let mut draft = Draft::founding(State::new(head, entered.epoch));
         let committed = Arc::clone(&draft.state.epoch.committed);

@@ -28,6 +28,7 @@ use openmimi::{
 };
 use openmls::{
     group::{ProposalStore, PublicGroup, StagedCommit},
+    messages::group_info::VerifiableGroupInfo,
     prelude::{MlsMessageIn, ProcessedMessageContent},
 };
 use openmls_traits::{
@@ -271,14 +272,14 @@ fn judge(
     };
 
     let GroupInfoOption::Full(given) = group_info else { panic!("partial") };
-    let info = openmimi::wire::GroupInfo::decode(given.as_bytes()).unwrap();
-    assert_eq!(info.group_context(), tls(staged.group_context()));
-    let mut reader = Reader::new(info.as_bytes());
-    reader.take("GroupContext", info.group_context().len()).unwrap();
+    VerifiableGroupInfo::tls_deserialize_exact(given.as_bytes()).unwrap();
+    let context = tls(staged.group_context());
+    let mut reader = Reader::new(given.as_bytes());
+    assert_eq!(reader.take("GroupContext", context.len()).unwrap(), context);
     reader.bytes("extensions").unwrap();
     reader.bytes("confirmation_tag").unwrap();
     reader.u32("signer").unwrap();
-    let tbs = &info.as_bytes()[..reader.offset()];
+    let tbs = &given.as_bytes()[..reader.offset()];
     let signature = reader.bytes("signature").unwrap();
     assert!(labelled::verify(crypto, SUITE, "GroupInfoTBS", tbs, key, signature));
     *staged

@@ -199,7 +199,7 @@ impl Room {
         if answer.group != head.group {
             return Err(Impostor::Group.into());
         }
-        let epoch = answer.given.group_info.to_openmls().group_context().epoch().as_u64();
+        let epoch = answer.given.group_info.epoch();
         if epoch < seen {
             return Err(Impostor::Stale.into());
         }
@@ -235,7 +235,7 @@ fn enter<C: Crypto>(
     tree: Option<&RatchetTree>,
     limits: &Limits,
 ) -> Result<Entered, Refusal> {
-    let group_info = answer.given.group_info.to_openmls();
+    let group_info = answer.given.group_info.to_openmls()?;
     let extensions = group_info.group_context().extensions().clone();
     let tree = full(&answer.given.ratchet_tree, tree, &extensions)?;
 

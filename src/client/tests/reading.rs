@@ -229,6 +229,7 @@ fn the_records_are_as_they_were() {
         user: user("a"),
         standing: super::super::state::Standing::Leaving(Token(2)),
         last_timestamp: Timestamp(300),
+        ahead: Some(4),
         key_package: None,
         next: 5,
         lapsed: vec![[6; 32]],
@@ -240,7 +241,7 @@ fn the_records_are_as_they_were() {
         b"mimi://a.example/g/g".to_vec(),
         vec![20],
         b"mimi://a.example/u/a".to_vec(),
-        vec![2, 2, 0xAC, 2, 0, 5, 1],
+        vec![2, 2, 0xAC, 2, 1, 4, 0, 5, 1],
         vec![6; 32],
     ]
     .concat();

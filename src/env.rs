@@ -111,7 +111,7 @@ pub struct Limits {
     pub components: usize,
     /// Answers kept for requests that come again because their reply was lost.
     pub answered: usize,
-    /// Milliseconds for which such an answer is kept.
+    /// Milliseconds for which such an answer is kept, and for which a follower waits for that of an external commit.
     pub answered_for: u64,
     /// KeyPackage claims that a hub remembers for one room, to route Welcomes.
     pub claims: usize,

@@ -56,22 +56,6 @@ fn first_cut(bytes: &[u8]) -> usize {
     bytes.len().min(MAX)
 }
 
-/// The lengths of the pieces of `bytes`.
-fn cut(bytes: &[u8]) -> Vec<usize> {
-    let mut lengths = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let length = if bytes.len() <= WHOLE { rest.len() } else { first_cut(rest) };
-        lengths.push(length);
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    if lengths.is_empty() {
-        // An empty value is one empty piece: it is there.
-        lengths.push(0);
-    }
-    lengths
-}
-
 /// A value and where its pieces stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pieces {
@@ -113,11 +97,43 @@ impl Pieces {
             .collect()
     }
 
+    /// The lengths of the pieces of `bytes`. They do not depend on this value; but where it has the same octets as far
+    /// from its start or from its end, it tells where the cut is.
+    fn cut(&self, bytes: &[u8]) -> Vec<usize> {
+        // An empty value is one empty piece: it is there.
+        if bytes.len() <= WHOLE {
+            return vec![bytes.len()];
+        }
+        let starts = self.layout.iter().scan(0, |end, &(_, length)| {
+            let start = *end;
+            *end += length;
+            Some((start, length))
+        });
+        let starts: Vec<(usize, usize)> = starts.filter(|it| (1..=MAX).contains(&it.1)).collect();
+        let known = |start: usize, rest: &[u8]| {
+            let place = starts.binary_search_by_key(&start, |it| it.0).ok()?;
+            let &(_, length) = starts.get(place)?;
+            // A cut depends on the piece before it and on the octet behind it.
+            rest.starts_with(self.bytes.get(start..start + length + 1)?).then_some(length)
+        };
+        let mut lengths = Vec::new();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let length = known(bytes.len() - rest.len(), rest)
+                .or_else(|| known(self.bytes.len().checked_sub(rest.len())?, rest))
+                .unwrap_or_else(|| first_cut(rest));
+            lengths.push(length);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        lengths
+    }
+
     /// The pieces of `bytes`, keeping as many of this value's as can be, and what to write.
     pub(crate) fn replaced(&self, bytes: Vec<u8>) -> (Self, Writes) {
         let old = self.pieces();
         let mut rest = bytes.as_slice();
-        let new: Vec<&[u8]> = cut(&bytes)
+        let new: Vec<&[u8]> = self
+            .cut(&bytes)
             .into_iter()
             .map(|length| {
                 let (piece, left) = rest.split_at(length);
@@ -259,6 +275,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The lengths of the pieces of a value that was nothing before.
+    fn cut(bytes: &[u8]) -> Vec<usize> {
+        Pieces::default().cut(bytes)
+    }
 
     /// A store of the pieces of one value.
     #[derive(Default)]
@@ -438,6 +459,19 @@ mod tests {
             value.splice(5_000..5_000, noise(n, 700));
             stored.replace(&value);
             assert_eq!(stored.restored().bytes(), value.as_slice());
+        }
+    }
+
+    #[test]
+    fn cuts_do_not_depend_on_what_the_value_was() {
+        let value = noise(1, 4000);
+        let (old, _) = Pieces::default().replaced(value.clone());
+        for at in 0..=value.len() {
+            // Something else from here on, which may be right behind a cut or behind the end; and up to here.
+            for other in [[&value[..at], &noise(2, 2000)], [&noise(3, 2000), &value[at..]]] {
+                let other = other.concat();
+                assert_eq!(old.cut(&other), cut(&other), "{at}");
+            }
         }
     }
 

@@ -159,6 +159,7 @@ impl Room {
             ahead: None,
             key_package: None,
             next: 0,
+            lapsed: Vec::new(),
         };
         Ok(Self::found(member, Draft::founding(State::new(head, epoch)), created, limits))
     }

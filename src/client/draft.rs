@@ -197,6 +197,16 @@ impl Draft {
         }
     }
 
+    /// Remembers which of those that waited before no longer do.
+    pub(super) fn know_lapsed(&mut self, before: &State, limit: usize) {
+        let waits = |number| self.state.waiting.iter().any(|it| it.number == number);
+        let gone = before.waiting.iter().filter(|it| !waits(it.number));
+        let gone: Vec<_> = gone.map(|it| super::commit::hash(it.message.as_bytes())).collect();
+        let lapsed = &mut self.state.head.lapsed;
+        lapsed.extend(gone);
+        lapsed.drain(..lapsed.len().saturating_sub(limit));
+    }
+
     /// Makes the effective room anew; what no longer fits lapses too.
     pub(super) fn replay(&mut self) {
         let gone = self.state.replay();
@@ -212,12 +222,13 @@ impl Draft {
     /// Remembers what the epoch that ends needs to be read, for as many epochs as are kept, and which commit ended it.
     /// `next` is the room of the epoch that begins.
     pub(super) fn pass(&mut self, epoch: u64, commit: [u8; 32], kept: u64, next: &RoomState) {
-        let reading = Reading::before(&self.state.epoch.committed, next);
+        let reading = Reading::before(&self.state.epoch, next);
         self.put(Key::new(PAST).u64(epoch), &reading);
         self.state.past.insert(epoch, Arc::new(reading));
         self.put(Key::new(COMMIT).u64(epoch), &commit);
         self.state.commits.insert(epoch, Arc::new(commit));
         self.forget_past(epoch, kept);
+        self.state.head.lapsed.clear();
         let old: Vec<u64> = self
             .state
             .commits
@@ -282,6 +293,7 @@ impl Draft {
     /// had goes, what belongs to the app stays. What was to be sent is made again; proposals are not.
     pub(super) fn begin_again(&mut self, epoch: super::epoch::Epoch) {
         self.lapse(|_, _| true);
+        self.state.head.lapsed.clear();
         for past in self.state.past.keys().collect::<Vec<_>>() {
             self.state.past.remove(past);
             self.writes.insert(Key::new(PAST).u64(past), None);

@@ -101,26 +101,55 @@ pub(super) fn components(extensions: &Extensions<GroupContext>) -> Result<Compon
         .collect())
 }
 
-/// The room of an epoch that is over, from the present one and what was kept of each epoch since, the newest first. Its
-/// leaves are not known.
+/// The room of an epoch that is over, from the present one and what was kept of each epoch since, the newest first: with
+/// all that waited in it. Its leaves are not known.
 pub(super) fn before(room: &RoomState, since: &[&Reading]) -> Option<RoomState> {
     let mut components = room.components();
     let mut roles: BTreeMap<&str, RoleIndex> =
         room.participants().iter().map(|it| (it.uri, it.role)).collect();
-    for reading in since {
-        for (id, octets) in &reading.changed {
+    let differences = since.iter().map(|it| &it.before).chain(since.last().map(|it| &it.waiting));
+    for difference in differences {
+        for (id, octets) in &difference.components {
             match octets {
                 Some(octets) => components.insert(ComponentId(*id), octets.clone()),
                 None => components.remove(ComponentId(*id)),
             };
         }
-        roles.extend(reading.roles.iter().map(|(uri, role)| (uri.as_str(), *role)));
+        roles.extend(difference.roles.iter().map(|(uri, role)| (uri.as_str(), *role)));
     }
     let listed = roles.into_iter().filter(|(_, role)| *role != RoleIndex::NONE);
     let listed = listed.map(|(uri, role)| Some((ParticipantUri::parse(uri).ok()?, role)));
     let list = ParticipantList::of(listed.collect::<Option<Vec<_>>>()?).ok()?;
     components.insert(ComponentId::PARTICIPANT_LIST, list.encode());
     RoomState::from_components(components, []).ok()
+}
+
+/// How one room differs from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Difference {
+    /// Components as this room has them: none where there is none. Not the participant list.
+    pub(super) components: BTreeMap<u16, Option<Vec<u8>>>,
+    /// Participants who have another role in this room.
+    pub(super) roles: BTreeMap<String, RoleIndex>,
+}
+
+impl Difference {
+    /// What `room` has otherwise than `other`.
+    fn of(room: &RoomState, other: &RoomState) -> Self {
+        let ids = room.component_ids().chain(other.component_ids());
+        let octets = |id| room.component(id).map(Cow::into_owned);
+        let differs = |id: &ComponentId| room.component(*id) != other.component(*id);
+        let mut components: BTreeMap<u16, _> =
+            ids.filter(differs).map(|id| (id.0, octets(id))).collect();
+        let mut roles = BTreeMap::new();
+        if components.remove(&ComponentId::PARTICIPANT_LIST.0).is_some() {
+            let (here, there) = (room.participants(), other.participants());
+            let everybody = here.iter().chain(there.iter()).map(|it| it.uri);
+            let moved = everybody.filter(|uri| here.role(uri) != there.role(uri));
+            roles = moved.map(|uri| (uri.to_owned(), here.role(uri))).collect();
+        }
+        Self { components, roles }
+    }
 }
 
 /// What has to be known of an epoch to read its messages and to judge them.
@@ -130,10 +159,10 @@ pub(super) struct Reading {
     pub(super) agent: Option<Vec<u8>>,
     /// The media types that the room requires, as the component holds them: application messages name theirs.
     pub(super) media_types: Option<Vec<u8>>,
-    /// Components that the next epoch has changed, as they were: none where there was none. Not the participant list.
-    pub(super) changed: BTreeMap<u16, Option<Vec<u8>>>,
-    /// Participants who have another role in the next epoch, and the one that they had.
-    pub(super) roles: BTreeMap<String, RoleIndex>,
+    /// What the next epoch has changed, as it was.
+    pub(super) before: Difference,
+    /// What waited when the epoch ended: the hub let people act by it already.
+    pub(super) waiting: Difference,
 }
 
 impl Reading {
@@ -146,20 +175,19 @@ impl Reading {
         }
     }
 
-    /// The same of an epoch that is over, and what the next one has changed.
-    pub(super) fn before(room: &RoomState, next: &RoomState) -> Self {
-        let ids = room.component_ids().chain(next.component_ids());
-        let octets = |id| room.component(id).map(Cow::into_owned);
-        let differs = |id: &ComponentId| room.component(*id) != next.component(*id);
-        let changed: BTreeMap<u16, _> = ids.filter(differs).map(|id| (id.0, octets(id))).collect();
-        let mut before = Self { changed, ..Self::of(room) };
-        if before.changed.remove(&ComponentId::PARTICIPANT_LIST.0).is_some() {
-            let (old, new) = (room.participants(), next.participants());
-            let everybody = old.iter().chain(new.iter()).map(|it| it.uri);
-            let moved = everybody.filter(|uri| old.role(uri) != new.role(uri));
-            before.roles = moved.map(|uri| (uri.to_owned(), old.role(uri))).collect();
+    /// The same of an epoch that is over, and what is needed to judge by it once the next one is `next`.
+    pub(super) fn before(epoch: &Epoch, next: &RoomState) -> Self {
+        let Epoch { committed, effective, .. } = epoch;
+        let waits = !Arc::ptr_eq(committed, effective);
+        Self {
+            before: Difference::of(committed, next),
+            waiting: if waits {
+                Difference::of(effective, committed)
+            } else {
+                Difference::default()
+            },
+            ..Self::of(committed)
         }
-        before
     }
 
     /// Who franks.

@@ -196,7 +196,8 @@ impl Room {
         })))
     }
 
-    /// The room that judges the messages of an epoch: what counts now, or what its members agreed on then.
+    /// The room that judges the messages of an epoch: what counts now, or what counted when it ended, with what
+    /// waited then.
     fn judging(&self, draft: &Draft, epoch: u64) -> Option<Arc<RoomState>> {
         let state = &draft.state;
         if epoch == self.epoch() {

@@ -121,6 +121,7 @@ impl Room {
             ahead: None,
             key_package: Some(lent.reference.clone()),
             next: 0,
+            lapsed: Vec::new(),
         };
         let mut draft = Draft::founding(State::new(head, epoch));
         draft.actions.push(Action::ForgetKeyPackage(lent.reference.clone()));
@@ -158,6 +159,7 @@ impl Room {
             ahead: None,
             key_package: None,
             next: 0,
+            lapsed: Vec::new(),
         };
         let mut draft = Draft::founding(State::new(head, entered.epoch));
         let committed = Arc::clone(&draft.state.epoch.committed);
@@ -198,7 +200,7 @@ impl Room {
         if answer.group != head.group {
             return Err(Impostor::Group.into());
         }
-        let epoch = answer.given.group_info.to_openmls().group_context().epoch().as_u64();
+        let epoch = answer.given.group_info.epoch();
         if epoch < seen {
             return Err(Impostor::Stale.into());
         }
@@ -234,7 +236,7 @@ fn enter<C: Crypto>(
     tree: Option<&RatchetTree>,
     limits: &Limits,
 ) -> Result<Entered, Refusal> {
-    let group_info = answer.given.group_info.to_openmls();
+    let group_info = answer.given.group_info.to_openmls()?;
     let extensions = group_info.group_context().extensions().clone();
     let tree = full(&answer.given.ratchet_tree, tree, &extensions)?;
 

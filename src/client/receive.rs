@@ -178,6 +178,7 @@ impl Room {
         }
         let known = |message: &PublicMessage| {
             draft.state.waiting.iter().any(|waiting| waiting.message == *message)
+                || draft.state.head.lapsed.contains(&commit::hash(message.as_bytes()))
         };
         if first.epoch() < self.epoch() || bundle.iter().all(|message| known(message)) {
             return Ok(if ours.is_some() { Received::Echo } else { Received::Duplicate });
@@ -227,6 +228,7 @@ impl Room {
         accepted.apply(&mut effective);
         draft.state.epoch.effective = Arc::new(effective);
         draft.lapse(|at, _| gone.contains(&at));
+        draft.know_lapsed(&self.state, self.limits.pending_proposals);
         let by: BTreeSet<Who> = verified.iter().map(|(_, _, owned)| owned.by.clone()).collect();
         for (message, queued, owned) in verified {
             draft.wait(message, queued, owned);

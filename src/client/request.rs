@@ -133,9 +133,7 @@ impl JoinRequest {
         if answer.group_info.cipher_suite() != self.suite {
             return Err(Refusal::OtherSuite(answer.group_info.cipher_suite().into()));
         }
-        let found =
-            GroupUri::parse(answer.group_info.to_openmls().group_context().group_id().as_slice());
-        let found = found.map_err(|_| Impostor::Group)?;
+        let found = GroupUri::parse(answer.group_info.group_id()).map_err(|_| Impostor::Group)?;
         let other = self.group.as_ref().is_some_and(|group| *group != found);
         if other || found.domain() != self.room.domain() {
             return Err(Impostor::Group.into());

@@ -65,6 +65,8 @@ pub(super) struct Head {
     pub(super) key_package: Option<KeyPackageRef>,
     /// The number of the next outgoing, event or waiting proposal.
     pub(super) next: u64,
+    /// The hashes of the epoch's proposals that others have made lapse, oldest first: they may come again.
+    pub(super) lapsed: Vec<[u8; 32]>,
 }
 
 /// The state of a room beside MLS.

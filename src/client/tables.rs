@@ -11,6 +11,7 @@ impl Room {
             ("past epochs", state.past.keys().count(), past),
             ("evidence", state.evidence.keys().count(), limits.evidence),
             ("franks", state.witness.len(), limits.franks),
+            ("proposals that lapsed", state.head.lapsed.len(), limits.pending_proposals),
             ("proposals that wait", state.waiting.len(), limits.pending_proposals),
         ]
     }

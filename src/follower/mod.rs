@@ -100,19 +100,22 @@ use crate::{
 /// What a follower does next, in this order. All but [`Action::Missing`] can be derived again: [`Room::backlog`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Tell the user's `provider::User::welcomed` that Welcomes for these KeyPackages have come. Some may be of others.
+    ///
+    /// Do it, and save it, before you give the client the Welcome: once that is acknowledged nothing says any more that
+    /// this is due, and the KeyPackage might be handed out again to who repeats a claim.
+    Welcomed {
+        /// The user.
+        user: UserUri,
+        /// The KeyPackages.
+        references: Vec<KeyPackageRef>,
+    },
     /// Read these events and give them to the client, in order; then [`Room::acknowledged`].
     Deliver {
         /// The client.
         client: ClientUri,
         /// Ranges of events; read each under [`event_key`].
         events: Vec<Range<u64>>,
-    },
-    /// Tell the user's `provider::User::welcomed` that Welcomes for these KeyPackages have come. Some may be of others.
-    Welcomed {
-        /// The user.
-        user: UserUri,
-        /// The KeyPackages.
-        references: Vec<KeyPackageRef>,
     },
     /// Events were passed on although the commits of these epochs have not come (D-81): for the log.
     Missing {

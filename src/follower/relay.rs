@@ -145,7 +145,8 @@ impl Update {
             user: self.user.clone(),
             commit: digest(commit),
             place: place(commit),
-            until: env.now.plus(limits.joiner_for),
+            // The client sends it again until it is answered, and for so long the hub may answer `success`.
+            until: env.now.plus(limits.joiner_for.max(limits.answered_for)),
             accepted: false,
         }
     }

@@ -212,14 +212,20 @@ impl User {
         claimed.or_else(|| self.state.published_by(reference))
     }
 
-    /// A client is gone for good: what it published is, too, and Welcomes for it go nowhere. What was handed out is
-    /// remembered until it expires, so that nobody publishes it again.
+    /// A client is gone for good: what it published is, too, Welcomes for it go nowhere, and no answer that holds a
+    /// KeyPackage of it is repeated. What was handed out is remembered until it expires, so that nobody
+    /// publishes it again.
     pub fn retire(&mut self, client: &ClientUri) -> Step<'_, Self, ()> {
         let edits = match self.state.device(client) {
             Some((number, device)) => {
                 let packages = device.packages.keys();
                 let mut edits: Vec<Edit> =
                     packages.map(|place| Edit::Package(number, *place, None)).collect();
+                let claims = &self.state.claims;
+                let its = |name| claims.get(name).is_some_and(|claim| claim.device == number);
+                let answers = self.state.answers.iter();
+                let stale = answers.filter(|(_, answer)| answer.references.iter().any(its));
+                edits.extend(stale.map(|(hash, _)| Edit::Answer(*hash, None)));
                 edits.push(Edit::Device(number, None));
                 edits
             }

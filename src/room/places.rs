@@ -8,26 +8,24 @@ use std::hash::{DefaultHasher, Hasher};
 /// nowhere. Who may add participants could choose URIs that collide, so a chain that grows too long makes the table
 /// anew with another seed; URIs that collide under several seeds cannot be found in practice.
 ///
-/// A slot is one number, so that to find somebody is to look at one place of the memory, and to renumber is to run over
-/// plain numbers.
+/// A slot is one small number, so that much of the table stays in the processor's caches, and to renumber is to run
+/// over plain numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
     seed: u64,
-    /// A power of two of them, at most half in use: the hash in the upper half, in the lower one a place and one more.
-    slots: Vec<u64>,
+    /// A power of two of them, at most half in use: the first bits of the hash, then a place and one more.
+    slots: Vec<u32>,
     used: usize,
 }
 
 /// Nothing is here.
-const FREE: u64 = 0;
+const FREE: u32 = 0;
 
-/// The part of a slot that holds the place.
-const PLACE: u64 = 0xFFFF_FFFF;
+/// The part of a slot that holds the place: a list has less than 2^30 octets, and an entry at least 13.
+const PLACE: u32 = (1 << 27) - 1;
 
-#[expect(clippy::cast_possible_truncation, reason = "the halves of a slot")]
-const fn halves(slot: u64) -> (u32, u32) {
-    ((slot >> 32) as u32, slot as u32)
-}
+/// The part of a slot that is of the hash: it tells most others apart, so that their URIs are not looked at.
+const TAG: u32 = !PLACE;
 
 /// Never seen by chance in a table that is half empty.
 const LONGEST_CHAIN: usize = 256;
@@ -42,19 +40,19 @@ impl Places {
 
     pub(super) fn with_capacity(entries: usize) -> Self {
         let mut places = Self::new();
-        places.grow(entries);
+        places.grow(entries, |_| None);
         places
     }
 
-    /// The hash and the place at a slot; none if it is free.
+    /// The tag and the place at a slot; none if it is free.
     fn slot(&self, at: usize) -> Option<(u32, u32)> {
-        let (hash, place) = halves(*self.slots.get(at)?);
-        Some((hash, place.checked_sub(1)?))
+        let slot = *self.slots.get(at)?;
+        Some((slot & TAG, (slot & PLACE).checked_sub(1)?))
     }
 
-    fn set(&mut self, at: usize, hash: u32, place: u32) {
+    fn set(&mut self, at: usize, tag: u32, place: u32) {
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = u64::from(hash) << 32 | u64::from(place.saturating_add(1));
+            *slot = tag | place.saturating_add(1).min(PLACE);
         }
     }
 
@@ -63,7 +61,7 @@ impl Places {
         let hash = self.hash(uri);
         self.chain(hash)
             .map_while(|at| self.slot(at))
-            .find(|&(its, place)| its == hash && same(place))
+            .find(|&(tag, place)| tag == hash & TAG && same(place))
             .map(|(_, place)| place)
     }
 
@@ -75,19 +73,21 @@ impl Places {
         place: u32,
         uri_at: impl Fn(u32) -> Option<&'u [u8]>,
     ) -> bool {
-        self.grow(self.used + 1);
+        self.grow(self.used + 1, &uri_at);
         let hash = self.hash(uri);
         for (length, at) in self.chain(hash).enumerate() {
             match self.slot(at) {
                 None => {
-                    self.set(at, hash, place);
+                    self.set(at, hash & TAG, place);
                     self.used += 1;
                     if length > LONGEST_CHAIN {
                         self.reseed(uri_at);
                     }
                     return true;
                 }
-                Some((its, other)) if its == hash && uri_at(other) == Some(uri) => return false,
+                Some((tag, other)) if tag == hash & TAG && uri_at(other) == Some(uri) => {
+                    return false;
+                }
                 Some(_) => {}
             }
         }
@@ -97,21 +97,18 @@ impl Places {
     /// Forgets some places, given in ascending order, and renumbers the others; `uri_at` still knows them all.
     pub(super) fn remove<'u>(&mut self, removed: &[u32], uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
         for &place in removed {
-            if let Some(uri) = uri_at(place) {
-                self.take(self.hash(uri), place);
-            }
+            self.take(place, &uri_at);
         }
         match removed {
             &[only] => {
-                let only = u64::from(only);
                 for slot in &mut self.slots {
-                    *slot -= u64::from(*slot & PLACE > only);
+                    *slot -= u32::from(*slot & PLACE > only);
                 }
             }
             _ => {
                 for slot in self.slots.iter_mut().filter(|slot| **slot != FREE) {
-                    let place = halves(*slot).1;
-                    *slot -= removed.partition_point(|&gone| gone < place) as u64;
+                    let place = (*slot & PLACE) - 1;
+                    *slot -= super::entries::number(removed.partition_point(|&gone| gone < place));
                 }
             }
         }
@@ -135,28 +132,22 @@ impl Places {
         (0..self.slots.len()).map(move |step| (hash as usize).wrapping_add(step) & mask)
     }
 
-    /// Puts a place at the end of its chain, and tells how long the chain was.
-    fn put(&mut self, hash: u32, place: u32) -> usize {
-        let free = self.chain(hash).enumerate().find(|&(_, at)| self.slot(at).is_none());
-        let Some((length, at)) = free else { return 0 };
-        self.set(at, hash, place);
-        length
-    }
-
     /// Takes a place out and closes its chain.
-    fn take(&mut self, hash: u32, place: u32) {
-        let found =
-            self.chain(hash).find(|&at| self.slot(at).is_none_or(|(_, other)| other == place));
+    fn take<'u>(&mut self, place: u32, uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
+        let Some(uri) = uri_at(place) else { return };
+        let found = self
+            .chain(self.hash(uri))
+            .find(|&at| self.slot(at).is_none_or(|(_, other)| other == place));
         let Some(mut hole) = found.filter(|&at| self.slot(at).is_some()) else { return };
         let mask = self.mask();
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
-            let Some((hash, place)) = self.slot(at) else { break };
+            let Some((tag, place)) = self.slot(at) else { break };
             // It may fill the hole if its chain starts at or before it.
-            let home = hash as usize & mask;
+            let home = uri_at(place).map_or(0, |uri| self.hash(uri)) as usize & mask;
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
-                self.set(hole, hash, place);
+                self.set(hole, tag, place);
                 hole = at;
             }
         }
@@ -166,19 +157,9 @@ impl Places {
         }
     }
 
-    /// Empties the table, and gives what was in it.
-    fn empty(&mut self, slots: usize) -> Vec<(u32, u32)> {
-        let all = (0..self.slots.len()).filter_map(|at| self.slot(at)).collect();
-        self.slots = vec![FREE; slots];
-        all
-    }
-
-    fn grow(&mut self, entries: usize) {
-        if entries * 2 <= self.slots.len() {
-            return;
-        }
-        for (hash, place) in self.empty((entries * 2).next_power_of_two().max(16)) {
-            self.put(hash, place);
+    fn grow<'u>(&mut self, entries: usize, uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
+        if entries * 2 > self.slots.len() {
+            self.refill((entries * 2).next_power_of_two().max(16), uri_at);
         }
     }
 
@@ -186,15 +167,25 @@ impl Places {
     fn reseed<'u>(&mut self, uri_at: impl Fn(u32) -> Option<&'u [u8]>) {
         while self.seed < SEEDS {
             self.seed += 1;
-            let mut longest = 0;
-            for (hash, place) in self.empty(self.slots.len()) {
-                let hash = uri_at(place).map_or(hash, |uri| self.hash(uri));
-                longest = longest.max(self.put(hash, place));
-            }
-            if longest <= LONGEST_CHAIN {
+            if self.refill(self.slots.len(), &uri_at) <= LONGEST_CHAIN {
                 break;
             }
         }
+    }
+
+    /// Puts all places into so many new slots, and tells how long the longest chain is.
+    fn refill<'u>(&mut self, slots: usize, uri_at: impl Fn(u32) -> Option<&'u [u8]>) -> usize {
+        let old = std::mem::replace(&mut self.slots, vec![FREE; slots]);
+        let mut longest = 0;
+        for place in old.iter().filter_map(|slot| (slot & PLACE).checked_sub(1)) {
+            let hash = uri_at(place).map_or(0, |uri| self.hash(uri));
+            let free = self.chain(hash).enumerate().find(|&(_, at)| self.slot(at).is_none());
+            if let Some((length, at)) = free {
+                self.set(at, hash & TAG, place);
+                longest = longest.max(length);
+            }
+        }
+        longest
     }
 }
 

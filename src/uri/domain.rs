@@ -21,34 +21,35 @@ impl Domain {
     /// # Errors
     /// If it is anything else.
     pub fn parse(domain: impl AsRef<[u8]>) -> Result<Self, UriError> {
-        check(domain.as_ref()).map(|domain| Self(domain.into()))
+        let domain = domain.as_ref();
+        check(domain)?;
+        Ok(Self(std::str::from_utf8(domain).expect("labels are ASCII").into()))
     }
 }
 
-/// Checks a host and gives it as text.
-pub(super) fn check(host: &[u8]) -> Result<&str, UriError> {
-    let host = std::str::from_utf8(host).map_err(|_| UriError::Label)?;
+/// Checks a host.
+pub(super) fn check(host: &[u8]) -> Result<(), UriError> {
     if host.is_empty() || host.len() > MAX_DOMAIN {
         return Err(UriError::Host);
     }
-    let mut last = "";
-    for label in host.split('.') {
-        let listed = label.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let mut last = host;
+    for label in host.split(|octet| *octet == b'.') {
+        let listed = label.iter().all(|octet| matches!(octet, b'a'..=b'z' | b'0'..=b'9' | b'-'));
         if label.is_empty()
             || label.len() > MAX_LABEL
             || !listed
-            || label.starts_with('-')
-            || label.ends_with('-')
+            || label.starts_with(b"-")
+            || label.ends_with(b"-")
         {
             return Err(UriError::Label);
         }
         last = label;
     }
     // No top-level domain starts with a digit; IPv4 addresses do, in whatever notation.
-    if last.starts_with(|first: char| first.is_ascii_digit()) {
+    if last.first().is_some_and(u8::is_ascii_digit) {
         return Err(UriError::Host);
     }
-    Ok(host)
+    Ok(())
 }
 
 impl Domain {

@@ -97,23 +97,19 @@ macro_rules! text_impls {
 pub(super) use text_impls;
 
 /// The host and the rest of a URI, the host checked.
-pub(super) fn split(uri: &[u8]) -> Result<(&str, &[u8]), UriError> {
+pub(super) fn split(uri: &[u8]) -> Result<(&[u8], &[u8]), UriError> {
     if uri.len() > MAX_URI {
         return Err(UriError::TooLong(uri.len()));
     }
     let rest = uri.strip_prefix(SCHEME).ok_or(UriError::Scheme)?;
-    let end = rest.iter().position(|octet| b"/?#".contains(octet)).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    if host.contains(&b'@') {
-        return Err(UriError::Userinfo);
-    }
-    if host.contains(&b':') && !host.starts_with(b"[") {
-        return Err(UriError::Port);
-    }
-    match path.first() {
-        Some(b'?') => Err(UriError::Query),
-        Some(b'#') => Err(UriError::Fragment),
-        _ => Ok((domain::check(host)?, path)),
+    let ends = |octet: &u8| matches!(octet, b'/' | b'?' | b'#');
+    let (host, path) = rest.split_at(rest.iter().position(ends).unwrap_or(rest.len()));
+    match (domain::check(host), path.first()) {
+        (Err(_), _) if host.contains(&b'@') => Err(UriError::Userinfo),
+        (Err(_), _) if host.contains(&b':') && !host.starts_with(b"[") => Err(UriError::Port),
+        (_, Some(b'?')) => Err(UriError::Query),
+        (_, Some(b'#')) => Err(UriError::Fragment),
+        (checked, _) => checked.map(|()| (host, path)),
     }
 }
 

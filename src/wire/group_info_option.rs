@@ -2,13 +2,18 @@
 
 use std::ops::Range;
 
-use openmls::messages::group_info::VerifiableGroupInfo;
+use openmls::{
+    extensions::Extensions,
+    messages::group_info::{GroupInfo as EngineGroupInfo, VerifiableGroupInfo},
+};
 use openmls_traits::types::Ciphersuite;
-use tls_codec::Deserialize as _;
 
-use super::{message::VERSION_MLS10, protocol::Octets};
+use super::{
+    message::{VERSION_MLS10, span},
+    protocol::Octets,
+};
 use crate::{
-    codec::{Reader, Wire, write_bytes},
+    codec::{Reader, Wire, decode_exact, write_bytes},
     error::{DecodeError, Fault},
 };
 
@@ -28,7 +33,8 @@ fn read_extensions(reader: &mut Reader<'_>, what: &'static str) -> Result<bool, 
 
 /// A GroupInfo without an MLSMessage around it.
 ///
-/// It was read by the MLS engine, but neither its signature nor its truth has been checked.
+/// Its GroupContext, which lists all participants, was walked over and not read: the hub compares it with its own, the
+/// joiner gives it to the MLS engine. Neither the signature nor the truth has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupInfo {
     octets: Octets,
@@ -77,10 +83,11 @@ impl GroupInfo {
     }
 
     /// The GroupInfo for the MLS engine, to be verified.
-    #[must_use]
-    pub fn to_openmls(&self) -> VerifiableGroupInfo {
-        VerifiableGroupInfo::tls_deserialize_exact(self.as_bytes())
-            .expect("these octets were read before")
+    ///
+    /// # Errors
+    /// If the engine refuses the GroupContext.
+    pub fn to_openmls(&self) -> Result<VerifiableGroupInfo, DecodeError> {
+        decode_exact(self.as_bytes(), |reader| reader.mls(Self::NAME)).map(|(read, _)| read)
     }
 
     /// Reads one that must not embed the ratchet tree.
@@ -100,28 +107,33 @@ impl Wire for GroupInfo {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let base = reader.offset();
-        let mut head = reader.clone();
-        let start = head.clone();
-        match head.u16("GroupContext.version")? {
-            VERSION_MLS10 => {}
-            other => return Err(start.error("GroupContext.version", Fault::Code(other.into()))),
-        }
-        let start = head.clone();
-        let suite = head.u16("GroupContext.cipher_suite")?;
-        let cipher_suite = Ciphersuite::try_from(suite)
-            .map_err(|_| start.error("GroupContext.cipher_suite", Fault::Code(suite.into())))?;
-        let length = head.bytes("GroupContext.group_id")?.len();
-        let end = head.offset().saturating_sub(base);
-        let group_id = end.saturating_sub(length)..end;
-        let epoch = head.u64("GroupContext.epoch")?;
-        head.bytes("GroupContext.tree_hash")?;
-        head.bytes("GroupContext.confirmed_transcript_hash")?;
-        read_extensions(&mut head, "GroupContext.extensions")?;
-        let group_context = 0..head.offset().saturating_sub(base);
-        let has_ratchet_tree = read_extensions(&mut head, "GroupInfo.extensions")?;
-        let (_, octets) = reader.mls::<VerifiableGroupInfo>(Self::NAME)?;
-        let octets = octets.into();
-        Ok(Self { octets, group_context, group_id, cipher_suite, epoch, has_ratchet_tree })
+        let (mut group_info, octets) = reader.verbatim(|reader| {
+            let start = reader.clone();
+            match reader.u16("GroupContext.version")? {
+                VERSION_MLS10 => {}
+                other => return Err(start.error("GroupContext.version", Fault::Code(other.into()))),
+            }
+            let start = reader.clone();
+            let suite = reader.u16("GroupContext.cipher_suite")?;
+            let cipher_suite = Ciphersuite::try_from(suite)
+                .map_err(|_| start.error("GroupContext.cipher_suite", Fault::Code(suite.into())))?;
+            let group_id = span(reader, base, "GroupContext.group_id")?;
+            let epoch = reader.u64("GroupContext.epoch")?;
+            reader.bytes("GroupContext.tree_hash")?;
+            reader.bytes("GroupContext.confirmed_transcript_hash")?;
+            read_extensions(reader, "GroupContext.extensions")?;
+            let group_context = 0..reader.offset().saturating_sub(base);
+            // With those of its own that the engine refuses, the GroupInfo would let nobody in.
+            let has_ratchet_tree = read_extensions(&mut reader.clone(), "GroupInfo.extensions")?;
+            reader.mls::<Extensions<EngineGroupInfo>>("GroupInfo.extensions")?;
+            reader.bytes("GroupInfo.confirmation_tag")?;
+            reader.u32("GroupInfo.signer")?;
+            reader.bytes("GroupInfo.signature")?;
+            let octets = Octets::from(&[][..]);
+            Ok(Self { octets, group_context, group_id, cipher_suite, epoch, has_ratchet_tree })
+        })?;
+        group_info.octets = octets.into();
+        Ok(group_info)
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -163,7 +175,7 @@ impl PartialGroupInfo {
         extensions: &[u8],
         signature: Vec<u8>,
     ) -> Result<Self, DecodeError> {
-        crate::codec::decode_exact(extensions, Self::read_extensions)?;
+        decode_exact(extensions, Self::read_extensions)?;
         Ok(Self { ratchet_tree, extensions: extensions.into(), signature })
     }
 

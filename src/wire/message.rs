@@ -112,7 +112,7 @@ impl Wire for MlsMessage {
 }
 
 /// Where an `opaque x<V>` stands, relative to `base`.
-fn span(
+pub(super) fn span(
     reader: &mut Reader<'_>,
     base: usize,
     what: &'static str,

@@ -5,7 +5,7 @@
 
 use openmimi::{
     codec::Wire,
-    delivery::CommitRefusal,
+    delivery::{CommitRefusal, LeafIndex},
     env::Timestamp,
     hub::{Answer, Proposal, UpdateRefusal},
     policy::RoleIndex,
@@ -181,6 +181,65 @@ fn q_79_witnesses_are_remembered_in_memory_only() {
     for _ in 0..2 {
         assert!(refused(&mut world, "bob@b.example"));
         assert!(refused(&mut world, "alice"));
+    }
+}
+
+/// in a room of two there is one witness, and two of its commits do; the same octets again are one.
+#[test]
+fn q_79_who_is_alone_with_the_sender_is_witness_twice() {
+    let mut world = World::clubhouse();
+    let cathy = world.client("cathy@c.example").leave();
+    world.proposed("cathy@c.example", &cathy);
+    let alice = world.client("alice");
+    let name = RoomMetadata { name: "void".into(), ..alice.room().metadata().clone() };
+    let name = component_update(ComponentId::ROOM_METADATA, &name.encode());
+    let void = Forge::proposal(alice, &tls(&name));
+    let body = alice.proposals_body(vec![void]);
+    let peer = alice.peer();
+    world.hub.update(&peer, &body).unwrap();
+    lose(&mut world);
+    let bundle = world.client("bob@b.example").update_path();
+    world.client("bob@b.example").forget_commit();
+    let bob = world.client("bob@b.example").peer();
+    for _ in 0..3 {
+        assert!(world.hub.play(|room, env| room.update(env, &bob, &bundle.body())).is_err());
+    }
+    assert!(refused(&mut world, "alice"), "its own sender is no witness");
+    assert!(!refused(&mut world, "bob@b.example"), "another commit of the only one");
+}
+
+/// somebody who has a client that stays could be a witness, so nobody is alone; as soon as the hub wants that client
+/// out, somebody is. Whoever is alone may have sent the proposal: it harms nobody else.
+#[test]
+fn q_79_whose_client_is_to_go_is_no_witness() {
+    for sender in ["alice", "bob@b.example"] {
+        let mut world = World::clubhouse();
+        let alice = world.client("alice");
+        let name = RoomMetadata { name: "void".into(), ..alice.room().metadata().clone() };
+        let name = component_update(ComponentId::ROOM_METADATA, &name.encode());
+        let void = Forge::proposal(alice, &tls(&name));
+        let body = alice.proposals_body(vec![void]);
+        let peer = alice.peer();
+        world.hub.update(&peer, &body).unwrap();
+        lose(&mut world);
+        for _ in 0..3 {
+            assert!(refused(&mut world, "bob@b.example"), "Cathy could be a witness");
+            assert!(refused(&mut world, "alice"), "its own sender is no witness");
+        }
+        let mut going = vec!["cathy@c.example"];
+        if sender == "alice" {
+            going.push("bob@b.example");
+        }
+        for name in going {
+            let leaf = world.client("alice").leaves_of(&user(name))[0];
+            world.hub.propose(&[Proposal::RemoveClient(LeafIndex(leaf))]).unwrap();
+        }
+        world.deliver();
+        world.hub.restart();
+        assert!(refused(&mut world, sender), "the first time");
+        assert!(!refused(&mut world, sender), "alone");
+        assert_ne!(world.hub.room.committed().metadata().name, "void");
+        assert_eq!(world.hub.room.pending(), 0);
     }
 }
 

@@ -186,7 +186,7 @@ fn join_with(
     let id = ComponentId::PARTICIPANT_LIST.0;
     let entrance = Entrance {
         credential: credential(&user(name), &key),
-        group_info: GroupInfo::decode(&hub.group_info).unwrap().to_openmls(),
+        group_info: GroupInfo::decode(&hub.group_info).unwrap().to_openmls().unwrap(),
         tree: alice.tree().to_openmls(),
         self_removes: Vec::new(),
         update: update.map(|update| AppDataUpdateProposal::update(id, update.encode())),

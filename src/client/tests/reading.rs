@@ -223,6 +223,43 @@ fn the_records_are_as_they_were() {
     ]
     .concat();
     assert_eq!(octets, expected);
+    let head = super::super::state::Head {
+        room: RoomUri::parse("mimi://a.example/r/r").unwrap(),
+        group: GroupUri::parse("mimi://a.example/g/g").unwrap(),
+        user: user("a"),
+        standing: super::super::state::Standing::Leaving(Token(2)),
+        last_timestamp: Timestamp(300),
+        ahead: Some(4),
+        key_package: None,
+        next: 5,
+        lapsed: vec![[6; 32]],
+    };
+    let expected = [
+        vec![1, 20],
+        b"mimi://a.example/r/r".to_vec(),
+        vec![20],
+        b"mimi://a.example/g/g".to_vec(),
+        vec![20],
+        b"mimi://a.example/u/a".to_vec(),
+        vec![2, 2, 0xAC, 2, 1, 4, 0, 5, 1],
+        vec![6; 32],
+    ]
+    .concat();
+    assert_eq!(crate::machine::record::encode(&head), expected);
+    let difference = |component, role| super::super::epoch::Difference {
+        components: [(component, None)].into(),
+        roles: [("b".to_owned(), RoleIndex(role))].into(),
+    };
+    let past = super::super::epoch::Reading {
+        agent: Some(vec![1]),
+        media_types: None,
+        before: difference(2, 3),
+        waiting: difference(4, 5),
+    };
+    let expected = [1, 1, 1, 1, 0, 1, 2, 0, 1, 1, b'b', 3, 1, 4, 0, 1, 1, b'b', 5];
+    assert_eq!(crate::machine::record::encode(&past), expected);
+    assert_eq!(key(super::super::state::HEAD).as_bytes(), [1]);
+    assert_eq!(key(super::super::state::PAST).as_bytes(), [5]);
     assert_eq!(key(super::super::state::EVIDENCE).as_bytes(), [7]);
     assert_eq!(key(super::super::state::HEARD).as_bytes(), [8]);
 }

@@ -157,3 +157,58 @@ fn two_ahead(alice: &mut Client, hub: &mut Hub) {
 fn accepted(client: &Client) -> usize {
     client.room().events().filter(|(_, event)| matches!(event, Event::Accepted { .. })).count()
 }
+
+/// somebody speaks by a role that waits. The member who has committed that role takes the message an epoch
+/// later, and judged it by what its epoch had agreed on, without what waited.
+#[test]
+fn late_messages_are_judged_with_what_waited() {
+    let (mut hub, mut alice, mut bob, mut carol) = three(Preset::Announcement, Crash::Always);
+    assert!(bob.say("not yet").is_err());
+    let speaks = alice.room().committed().role(user("alice"));
+    let intent = Intent { roles: vec![(participant("bob"), speaks)], ..Intent::default() };
+    let token = alice.token();
+    alice.act(|room, env| room.propose(env, token, &intent)).unwrap();
+    alice.send_all(&mut hub);
+    for client in [&mut alice, &mut bob, &mut carol] {
+        client.catch_up(&hub);
+        client.events();
+    }
+    // Bob's own commit is on its way, and late.
+    let token = bob.token();
+    bob.act(|room, env| room.commit_pending(env, token)).unwrap();
+    bob.say("thank you").unwrap();
+    let message = bob.room().outbox().find(|it| it.endpoint == Endpoint::SubmitMessage).unwrap();
+    bob.send_one(&mut hub, &message);
+    let token = alice.token();
+    alice.act(|room, env| room.commit_pending(env, token)).unwrap();
+    alice.send_all(&mut hub);
+    for client in [&mut alice, &mut carol] {
+        client.catch_up(&hub);
+        assert_eq!(client.texts().len(), 1);
+    }
+}
+
+/// the hub wants a client out, and its user leaves by itself; then the first comes once more, for the acknowledgement
+/// was lost. It has lapsed, and was taken for something that the hub must not let in.
+#[test]
+fn a_proposal_that_has_lapsed_may_come_again() {
+    let (mut hub, mut alice, mut bob, _) = three(Preset::Cooperative, Crash::Always);
+    let remove = ExternalProposal::Remove(LeafIndex(leaf_of(&alice, "bob").u32()));
+    let remove = external(&alice, &hub.signer, &remove);
+    take(&mut alice, &remove).unwrap();
+    let token = bob.token();
+    bob.act(|room, env| room.leave(env, token)).unwrap();
+    bob.send_all(&mut hub);
+    alice.catch_up(&hub);
+    alice.events();
+    let effective = alice.room().effective().clone();
+    for _ in 0..2 {
+        assert_eq!(take(&mut alice, &remove).unwrap(), Received::Duplicate);
+        assert_eq!(alice.events(), []);
+        assert_eq!(alice.room().effective(), &effective);
+    }
+    let token = alice.token();
+    alice.act(|room, env| room.commit_pending(env, token)).unwrap();
+    alice.send_all(&mut hub);
+    assert!(alice.room().state.head.lapsed.is_empty(), "of that epoch");
+}

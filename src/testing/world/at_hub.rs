@@ -260,18 +260,8 @@ impl<C: WorldCrypto> World<C> {
         if !success {
             return;
         }
-        if let Origin::Device(device, token) = origin
-            && let Some(deed) = self.deeds.get(&(*device, *token))
-        {
-            // Proposals hold no randomness: to propose the same thing again is to send the same octets, which get the
-            // first answer.
-            let same = |it: &(usize, Token)| it.0 == *device && self.deeds.get(it) == Some(deed);
-            if matches!(deed, Deed::Propose(_) | Deed::Leave) && self.done.iter().any(same) {
-                self.done.insert((*device, *token));
-            }
-        }
         match origin {
-            Origin::Device(device, token) if !self.done.contains(&(*device, *token)) => {
+            Origin::Device(device, token) if !self.is_saved(*device, *token) => {
                 let found = format!("success to device {device} for {token:?}, which is not saved");
                 self.break_if(Some((Invariant::Durable, found)));
             }
@@ -281,5 +271,18 @@ impl<C: WorldCrypto> World<C> {
             }
             Origin::Device(..) | Origin::Hub(_) | Origin::Void(_) | Origin::Nobody => {}
         }
+    }
+
+    /// Whether a hub has saved what a device has asked for. Proposals hold no randomness: to propose the same thing
+    /// again is to send the same octets, so the first answer, or the first event, speaks for both.
+    pub(super) fn is_saved(&mut self, device: usize, token: Token) -> bool {
+        let deed = self.deeds.get(&(device, token));
+        let same = |it: &(usize, Token)| it.0 == device && self.deeds.get(it) == deed;
+        let proposed = matches!(deed, Some(Deed::Propose(_) | Deed::Leave));
+        let again = proposed && self.done.iter().any(same);
+        if again {
+            self.done.insert((device, token));
+        }
+        self.done.contains(&(device, token))
     }
 }

@@ -9,7 +9,12 @@ use super::{
     report::Invariant,
     slot::Halt,
 };
-use crate::{env::Peer, follower, hub::Event, provider};
+use crate::{
+    env::Peer,
+    follower,
+    hub::{self, Event},
+    provider,
+};
 
 /// In so many rounds everything has to arrive once the faults have stopped.
 const ROUNDS: usize = 60;
@@ -126,16 +131,19 @@ impl<C: WorldCrypto> World<C> {
         busy
     }
 
-    /// What a follower owes to the users of its provider.
-    fn follow_up(&mut self, provider: usize, room: usize) {
-        let Some(machine) = self.providers[provider].follower(room) else { return };
+    /// What a follower owes to the users of its provider. Says whether all of them know.
+    pub(super) fn follow_up(&mut self, provider: usize, room: usize) -> bool {
+        let Some(machine) = self.providers[provider].follower(room) else { return true };
+        let mut told = true;
         for action in machine.backlog() {
             let follower::Action::Welcomed { user, references } = action else { continue };
             let Some(user) = self.people.iter().position(|person| person.uri == user) else {
                 continue;
             };
-            self.at_user(user, |user, _| Ok::<_, ()>(user.welcomed(&references)));
+            let done = self.at_user(user, |user, _| Ok::<_, ()>(user.welcomed(&references)));
+            told &= done.is_some();
         }
+        told
     }
 
     /// Says whether there was anything to do.
@@ -225,6 +233,33 @@ impl<C: WorldCrypto> World<C> {
         quiet > 8
     }
 
+    /// Where a proposal waits that nobody can accept, somebody who never commits may be needed as a witness: hubs
+    /// propose that clients go which have lost the room.
+    fn clear_lost(&mut self) {
+        let stuck: Vec<usize> = self
+            .model
+            .iter()
+            .filter(|(_, it)| it.voids() > 0 && !it.ended)
+            .map(|it| *it.0)
+            .collect();
+        for room in stuck {
+            let members = self.model.get(&room).map(|it| it.now.members.clone());
+            for device in members.unwrap_or_default() {
+                let model = self.model.get(&room).filter(|it| it.is_inside(device));
+                let deaf = model.and_then(|it| it.readers.get(&device)).is_some_and(|it| it.deaf);
+                if !deaf || self.phones[device].rooms.contains_key(&room) {
+                    continue;
+                }
+                let key = self.phones[device].signature_key.clone();
+                let hub = self.providers[self.sites[room].hub].hub(room);
+                let Some(leaf) = hub.and_then(|hub| hub.leaf_of(&key)) else { continue };
+                let origin = Origin::Hub(Wish::RemoveDevice(device));
+                let lost = [hub::Proposal::RemoveClient(leaf)];
+                let _ = self.at_hub(room, &origin, |hub, env| hub.propose(env, &lost));
+            }
+        }
+    }
+
     /// (j): the faults stop, everybody is there, and everything arrives.
     pub(super) fn converge(&mut self) {
         self.luck = Luck::GOOD;
@@ -236,6 +271,7 @@ impl<C: WorldCrypto> World<C> {
         for provider in &mut self.providers {
             provider.skew = 0;
         }
+        self.clear_lost();
         if !self.settle(ROUNDS) {
             let mut found = format!("there is still something to do after {ROUNDS} rounds:");
             for device in 0..self.phones.len() {

@@ -35,6 +35,11 @@ impl<C: WorldCrypto> World<C> {
             let Some(machine) = self.providers[home].follower(room) else { continue };
             let owed: Vec<u64> = machine.owed(&client).into_iter().flatten().collect();
             let inside = machine.clients().any(|it| *it == client);
+            if !owed.is_empty() && !self.follow_up(home, room) {
+                // That KeyPackages are spent has to be known before their Welcome is out.
+                busy = true;
+                continue;
+            }
             let mut all = true;
             for event in &owed {
                 busy = true;

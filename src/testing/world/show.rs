@@ -116,7 +116,7 @@ impl<C: WorldCrypto> World<C> {
                 true
             }
             Event::Accepted { token, .. } => {
-                if !self.done.contains(&(device, *token)) {
+                if !self.is_saved(device, *token) {
                     let found = format!("{token:?} was accepted, and is not saved");
                     broken(self, Invariant::Durable, found);
                 }

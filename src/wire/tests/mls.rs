@@ -140,7 +140,7 @@ fn a_group_info_shows_its_group() {
     assert_eq!(group_info.group_context(), &hex(GROUP_INFO)[..21]);
     assert_eq!(u16::from(group_info.cipher_suite()), 1);
     assert!(!group_info.has_ratchet_tree());
-    assert_eq!(group_info.to_openmls().epoch().as_u64(), 8);
+    assert_eq!(group_info.to_openmls().unwrap().epoch().as_u64(), 8);
     assert!(GroupInfo::decode(&hex(GROUP_INFO_WITH_TREE)).unwrap().has_ratchet_tree());
     let wrapped = [hex("0001 0004"), hex(GROUP_INFO)].concat();
     assert_eq!(assert_strict::<MlsMessage>(&wrapped), MlsMessage::GroupInfo(group_info));

@@ -35,7 +35,7 @@ fn q_108_a_hub_that_sends_nothing_back_is_followed_all_the_same() {
     let mut follower = Follower::new(limits, &[]);
     follower.store = MemoryStore::new();
     follower.store.save(ID, founding.changes()).unwrap();
-    assert_eq!(founding.changes().wake_at, Some(NOW.plus(Limits::default().joiner_for)));
+    assert_eq!(founding.changes().wake_at, Some(NOW.plus(Limits::default().answered_for)));
     let (room, outcome) = founding.apply();
     assert_eq!(outcome.reply.to, domain("a.example"));
     follower.room = room;
@@ -54,10 +54,29 @@ fn q_108_a_hub_that_sends_nothing_back_is_followed_all_the_same() {
     assert_eq!(follower.take(&bob), [next]);
 }
 
+/// D-30: the answer to an external commit is lost, and the client asks for it again an hour later. Until then the follower
+/// waits for it: it forgot the joiner after ten minutes, and passed what came next to nobody.
+#[test]
+fn a_joiner_whose_answer_was_lost_is_waited_for() {
+    let bob = client("bob", "1");
+    let mut follower = Follower::new(Limits::default(), &[]);
+    let join = external(4, 1);
+    let body = update(&join);
+    follower.play(&|room| room.update(&at(NOW), &bob.peer(), &body).unwrap());
+    let hour = NOW.plus(60 * 60 * 1000);
+    follower.play(&|room| room.timeout(&at(hour)));
+    let own = FanoutEvent::Commit { commit: join, external_proposals: Vec::new() };
+    let own = follower.hears(own);
+    let next = follower.hears(application(5, 0));
+    follower.play(&|room| room.update(&at(hour), &bob.peer(), &body).unwrap());
+    follower.play(&|room| room.answered(&bob.peer(), &body, &success()).unwrap());
+    assert_eq!(follower.take(&bob), [own, next]);
+}
+
 #[test]
 fn a_refused_or_forgotten_joiner_gets_nothing() {
     let bob = client("bob", "1");
-    let limits = small(|it| it.joiner_for = 1000);
+    let limits = small(|it| (it.joiner_for, it.answered_for) = (1000, 1000));
     for outcome in [
         UpdateOutcome::WrongEpoch { current_epoch: 9 },
         UpdateOutcome::NotAllowed,

@@ -85,7 +85,8 @@ fn a_founding_is_saved_whole_or_never_happened() {
 #[test]
 fn the_form_of_the_records_is_fixed() {
     let (bob, ben) = (client("bob", "1"), client("ben", "1"));
-    let mut follower = Follower::in_epoch(1, small(|it| it.notified = 1), &[&bob, &ben]);
+    let limits = small(|it| (it.notified, it.answered_for) = (1, it.joiner_for));
+    let mut follower = Follower::in_epoch(1, limits, &[&bob, &ben]);
     follower.play(&|room| room.block(&ben.user, ALL));
     follower.hears(commit(1));
     follower.hears(application(2, 7));

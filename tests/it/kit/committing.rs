@@ -188,7 +188,7 @@ impl Client {
         given: &GroupInfoRatchetTree,
         entry: Option<RoleIndex>,
     ) -> Bundle {
-        let info = given.group_info.to_openmls();
+        let info = given.group_info.to_openmls().unwrap();
         let RatchetTreeOption::Full(tree) = &given.ratchet_tree else { panic!("no tree") };
         let pending = given
             .pending_proposals

@@ -260,3 +260,24 @@ fn p_091_a_client_that_runs_low_is_woken() {
     settle(bob.delete());
     assert_eq!(bob.backlog(), []);
 }
+
+/// the same request is answered with the same KeyPackages, but not with those of a client that is gone: whoever
+/// added it by them would wait for somebody who cannot come.
+#[test]
+fn q_21_no_answer_is_repeated_with_keys_of_a_client_that_is_gone() {
+    let mut bob = bob();
+    let [phone, tablet] = ["phone", "tablet"].map(|it| Device::new("bob@b.example", it));
+    let alice = Device::new("alice@a.example", "1");
+    let hub = server("a.example");
+    publish(&mut bob, &phone, &phone.key_packages(2));
+    publish(&mut bob, &tablet, &tablet.key_packages(1));
+    let request = alice.request(bob_uri(), None, 0);
+    let first = handed_out(&claim(&mut bob, &hub, &request).unwrap());
+    assert_eq!(handed_out(&claim(&mut bob, &hub, &request).unwrap()), first);
+    settle(bob.retire(&tablet.client));
+    let again = response(&claim(&mut bob, &hub, &request).unwrap());
+    let [left] = again.clients.as_slice() else { panic!("{again:?}") };
+    assert_eq!(left.client, phone.client);
+    let ClientMaterial::KeyPackage(package) = &left.material else { panic!("{left:?}") };
+    assert!(!first.contains(&package.as_bytes().to_vec()), "P-084");
+}

@@ -29,6 +29,7 @@ impl<C: WorldCrypto> World<C> {
             return None;
         }
         let user = self.phones[by].user;
+        let hub = self.sites[room].hub;
         let model = self.model.get(&room)?;
         if model.ended || !model.roles.can(model.role(user), Capability::CHANGE_ROOM_NAME) {
             return None;
@@ -36,8 +37,10 @@ impl<C: WorldCrypto> World<C> {
         let mut others: Vec<usize> = Vec::new();
         for device in 0..self.phones.len() {
             let whose = self.phones[device].user;
+            let reaches = self.can_reach(self.people[whose].home, hub);
             let new = whose != user && others.iter().all(|it| self.phones[*it].user != whose);
-            if new && self.phones[device].on && self.is_level(device, room) {
+            // Whoever cannot reach the hub cannot commit.
+            if new && self.phones[device].on && reaches && self.is_level(device, room) {
                 others.push(device);
             }
         }
@@ -61,7 +64,6 @@ impl<C: WorldCrypto> World<C> {
             origin: Origin::Void(user),
         };
         let peer = self.peer_at_hub(by, room);
-        let hub = self.sites[room].hub;
         let reply = self.post(&peer, hub, &request);
         let said = self.outcome(request.endpoint, reply.as_ref());
         let name = self.providers[hub].domain.to_string();

@@ -70,7 +70,7 @@ impl Room {
                 format!("the hub took {wish:?} of user {user} in role {}", self.role(user)),
             );
         }
-        self.lapse_voids(user)?;
+        self.lapse_voids(user, owner)?;
         for waiting in std::mem::take(&mut self.waiting) {
             self.settle(&waiting);
         }
@@ -79,12 +79,22 @@ impl Room {
         Ok(())
     }
 
-    /// what nobody can commit lapses with a commit of the second user who leaves it out, its sender not counted.
-    fn lapse_voids(&mut self, user: User) -> Result<(), Wrong> {
-        for waiting in &self.waiting {
-            let Waiting::Void(sender) = waiting else { continue };
-            let first = self.witnesses.iter().any(|it| *it != user && it != sender);
-            if !first || user == *sender {
+    /// what nobody can commit lapses with a commit of the second user who leaves it out, its sender not counted; or
+    /// with the second one of the same user, if all others are senders, or going.
+    fn lapse_voids(&mut self, user: User, owner: &[User]) -> Result<(), Wrong> {
+        let senders: BTreeSet<User> = self
+            .waiting
+            .iter()
+            .filter_map(|it| if let Waiting::Void(sender) = it { Some(*sender) } else { None })
+            .collect();
+        let alone = self.now.members.iter().all(|device| {
+            let whose = owner.get(*device).copied().unwrap_or_default();
+            whose == user || senders.contains(&whose) || !self.is_staying(*device, owner)
+        });
+        for sender in &senders {
+            let counts = |it: User| alone || it != *sender;
+            let first = self.witnesses.iter().any(|it| (*it != user || alone) && counts(*it));
+            if !first || !counts(user) {
                 let found = format!("user {user} left out a proposal after {:?}", self.witnesses);
                 return wrong(Invariant::NothingLost, found);
             }

@@ -179,7 +179,7 @@ impl Room {
     }
 
     /// Whether a device is a member, and no removal of it waits.
-    fn is_inside(&self, device: Device) -> bool {
+    pub(super) fn is_inside(&self, device: Device) -> bool {
         let going = |waiting: &Waiting| match waiting {
             Waiting::SelfRemove(it) | Waiting::Out(it) => *it == device,
             Waiting::List(..)

@@ -47,7 +47,11 @@ fn bans_outlive_an_external_commit() {
 #[test]
 fn what_nobody_can_commit_takes_two_users_who_leave_it_out() {
     let mut room = room();
+    room.commit(0, &Wish::Add(2, RoleIndex(2), [3].into()), &OWNER).expect("an admin adds");
     room.waiting.push(Waiting::Void(1));
+    room.witnesses.insert(0);
+    assert!(room.commit(0, &Wish::Refresh, &OWNER).is_err(), "there is another one");
+    room.witnesses.clear();
     assert!(room.commit(0, &Wish::Refresh, &OWNER).is_err(), "the first one");
     room.witnesses.insert(1);
     assert!(room.commit(0, &Wish::Refresh, &OWNER).is_err(), "its sender is no witness");
@@ -55,6 +59,22 @@ fn what_nobody_can_commit_takes_two_users_who_leave_it_out() {
     assert!(room.commit(1, &Wish::Refresh, &OWNER).is_err(), "nor can it be the second");
     room.commit(0, &Wish::Refresh, &OWNER).expect("the second one");
     assert!(room.waiting.is_empty());
+}
+
+#[test]
+fn who_is_alone_leaves_out_twice_what_nobody_can_commit() {
+    let mut with_sender = room();
+    with_sender.waiting.push(Waiting::Void(1));
+    assert!(with_sender.commit(0, &Wish::Refresh, &OWNER).is_err(), "the first time");
+    with_sender.witnesses.insert(0);
+    with_sender.commit(0, &Wish::Refresh, &OWNER).expect("alone with the sender");
+
+    let mut sender = room();
+    sender.waiting.push(Waiting::Void(0));
+    sender.witnesses.insert(0);
+    assert!(sender.commit(0, &Wish::Refresh, &OWNER).is_err(), "the other one stays");
+    sender.leave(1, &OWNER).expect("a member leaves");
+    sender.commit(0, &Wish::Refresh, &OWNER).expect("the sender, and nobody else");
 }
 
 #[test]

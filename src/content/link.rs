@@ -1,6 +1,8 @@
 //! Links that pretend (content, section 9.6): text and target of a link, compared as a reader would; and where links
 //! may lead, found without a parser.
 
+use std::borrow::Cow;
+
 /// Why a user has to be asked before a link is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -31,13 +33,15 @@ pub enum LinkWarning {
 pub fn warnings(text: &str, target: &str) -> Vec<LinkWarning> {
     let mut warnings = Vec::new();
     let text = text.trim();
+    let followed = as_followed(target);
+    let real = Address::parse(&followed);
     if text != target {
-        match (Address::parse(text), Address::parse(target)) {
+        match (Address::parse(text), &real) {
             (Some(shown), Some(real)) => {
                 if shown.scheme == Some("https") && real.scheme == Some("http") {
                     warnings.push(LinkWarning::Downgrade);
                 }
-                if !shown.leads_to(&real) {
+                if !shown.leads_to(real) {
                     warnings.push(LinkWarning::OtherAddress);
                 }
             }
@@ -45,10 +49,10 @@ pub fn warnings(text: &str, target: &str) -> Vec<LinkWarning> {
             (None, _) => warnings.push(LinkWarning::OtherText),
         }
     }
-    if Address::parse(target).is_some_and(|target| target.userinfo) {
+    if real.as_ref().is_some_and(|real| real.userinfo) {
         warnings.push(LinkWarning::Userinfo);
     }
-    if [text, target].iter().any(|address| looks_alike(address)) {
+    if [Address::parse(text), real].iter().flatten().any(Address::looks_alike) {
         warnings.push(LinkWarning::LookAlike);
     }
     if text.chars().chain(target.chars()).any(is_bidi) {
@@ -105,15 +109,18 @@ fn runs(target: &str) -> bool {
         .any(|bad| scheme.eq_ignore_ascii_case(bad))
 }
 
-fn looks_alike(address: &str) -> bool {
-    Address::parse(address).is_some_and(|address| {
-        !address.host.is_ascii()
-            || address
-                .host
-                .split('.')
-                .any(|label| label.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--")))
-    })
+/// A target as those who follow links read it (URL Standard): without what cannot be seen around it, and without tabs and
+/// line feeds in it.
+fn as_followed(target: &str) -> Cow<'_, str> {
+    let target = target.trim_matches(|it: char| it.is_whitespace() || it.is_control());
+    if target.contains(LEFT_OUT) {
+        Cow::Owned(target.replace(LEFT_OUT, ""))
+    } else {
+        Cow::Borrowed(target)
+    }
 }
+
+const LEFT_OUT: [char; 3] = ['\t', '\n', '\r'];
 
 /// An address of the web, as people write it: `https://example.com:443/a` or `example.com/a`.
 struct Address<'a> {
@@ -157,6 +164,12 @@ impl<'a> Address<'a> {
             port,
             rest,
         })
+    }
+
+    fn looks_alike(&self) -> bool {
+        let encoded =
+            |label: &str| label.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("xn--"));
+        !self.host.is_ascii() || self.host.split('.').any(encoded)
     }
 
     /// Whether whoever reads this address expects to get to `real`.
@@ -258,6 +271,16 @@ mod tests {
             assert_eq!(warnings(address, address), [expected], "{address}");
         }
         assert!(warnings("exam\u{2066}ple.com", "https://example.com").contains(&Bidi));
+        // What is cut or left out when the link is followed hides nothing.
+        for target in
+            ["https://xn--e\n", "https://xn--\te", "https://\u{131}.example ", "\0\nxn--e.example"]
+        {
+            assert!(warnings("click here", target).contains(&LookAlike), "{target:?}");
+        }
+        for target in ["https://bank.example\t@evil.example", "https://bank.example@evil.example\n"]
+        {
+            assert!(warnings("click here", target).contains(&Userinfo), "{target:?}");
+        }
         for target in ["javascript:alert(1)", "java\nscript:x", " DATA:text/html,x", "file:///etc"]
         {
             assert!(warnings("x", target).contains(&Script), "{target:?}");

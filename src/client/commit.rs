@@ -221,6 +221,13 @@ pub(super) fn hash(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()
 }
 
+/// SHA-256 of the messages of a bundle, one after the other.
+pub(super) fn hash_of<'a>(bundle: impl IntoIterator<Item = &'a PublicMessage>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    bundle.into_iter().for_each(|message| hash.update(message.as_bytes()));
+    hash.finalize().into()
+}
+
 /// The body of a commit's update, and the hash of the commit.
 pub(super) fn request(bundle: &CommitMessageBundle) -> Result<(Vec<u8>, [u8; 32]), Refusal> {
     let octets = |it: Result<Vec<u8>, tls_codec::Error>| {

@@ -138,8 +138,8 @@ impl Room {
     /// . `tree` is for an answer that has the tree elsewhere: what was fetched there.
     ///
     /// # Errors
-    /// If the answer does not come from the room's hub, the group is not the room that was asked for, or the policy
-    /// does not let this user in.
+    /// If the answer does not come from the room's hub, the group is not the room that was asked for, the policy does
+    /// not let this user in, or a client with this key has asked to leave and is still in ([`Refusal::Going`]).
     pub fn join_external<C: Crypto>(
         env: &Env<'_, C, Keys>,
         request: &JoinRequest,
@@ -280,16 +280,20 @@ fn enter<C: Crypto>(
         let owned = people.read(Who::Joiner(request.user.clone()), &proposal);
         proposals.push((owned.ok_or(Impostor::Leaf)?, false));
     }
-    let resync = nodes.values().find(|node| node.signature_key == request.signature_key);
-    if resync.is_some_and(|old| old.identity != request.user.as_bytes()) {
+    let old = nodes.iter().find(|(_, node)| node.signature_key == request.signature_key);
+    if old.is_some_and(|(_, node)| node.identity != request.user.as_bytes()) {
         // The engine would remove the leaf of somebody else.
         return Err(Impostor::Leaf.into());
+    }
+    if old.is_some_and(|(leaf, _)| leaving.contains(leaf)) {
+        // It would go twice: by its SelfRemove, and as what we leave behind.
+        return Err(Refusal::Going);
     }
     let committer = Committer::Joiner {
         user: &request.user,
         claims: Claims::BASIC,
         pseudonym: false,
-        resync: resync.is_some(),
+        resync: old.is_some(),
         code: JoinCode::Unseen,
     };
     let borrowed: Vec<_> =

@@ -104,7 +104,7 @@ pub(super) struct Entry {
     pub(super) stage: Stage,
     /// The epoch that the octets are for.
     pub(super) epoch: u64,
-    /// SHA-256 of the MLSMessage, by which its echo is known.
+    /// SHA-256 of the MLSMessage, or of all in a bundle, by which its echo is known.
     pub(super) hash: [u8; 32],
     /// The proposals that a commit covers, or that the octets are, so that a refusal can be told from a race.
     pub(super) proposals: usize,

@@ -10,7 +10,7 @@ use tls_codec::Serialize as _;
 
 use super::{
     Keys,
-    commit::hash,
+    commit::hash_of,
     draft::Draft,
     outbox::{Entry, Intent, Stage, Token, Wish},
     refusal::Refusal,
@@ -279,9 +279,9 @@ impl Room {
             let (message, _) = self.member.propose(env.crypto, &signer, propose)?;
             messages.push(public(message.tls_serialize_detached())?);
         }
+        let hash = hash_of(&messages);
         let mut messages = messages.into_iter();
         let first = messages.next().ok_or(Misuse::Argument("nothing to propose"))?;
-        let hash = hash(first.as_bytes());
         let more: Vec<_> = messages.collect();
         let proposals = more.len() + 1;
         let request = UpdateRequest { bundle: HandshakeBundle::Proposals { first, more } };

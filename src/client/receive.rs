@@ -170,7 +170,7 @@ impl Room {
     ) -> Result<Received, Refusal> {
         let Some(first) = bundle.first() else { return Ok(Received::Taken) };
         self.not_early(first.epoch())?;
-        let hash = commit::hash(first.as_bytes());
+        let hash = commit::hash_of(bundle.iter().copied());
         let ours = draft.state.outbox.iter().find(|(_, entry)| entry.hash == hash);
         let ours = ours.map(|(id, _)| id);
         if let Some(id) = ours {

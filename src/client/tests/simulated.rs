@@ -212,3 +212,45 @@ fn a_proposal_that_has_lapsed_may_come_again() {
     alice.send_all(&mut hub);
     assert!(alice.room().state.head.lapsed.is_empty(), "of that epoch");
 }
+
+/// Q-38, P-118: a client asks to leave, loses what it knows and wants back in with the same key, before somebody has
+/// committed its leave. Its old leaf would go twice, which MLS forbids: it was counted twice, and the engine panicked.
+#[test]
+fn who_has_asked_to_leave_does_not_join_again_before_it_is_out() {
+    let (mut hub, mut alice, _, mut carol) = three(Preset::Cooperative, Crash::Always);
+    let token = carol.token();
+    carol.act(|room, env| room.leave(env, token)).unwrap();
+    carol.send_all(&mut hub);
+    let (none, limits) = (RoleIndex::NONE, Limits::default());
+    let request = carol.ask(None);
+    let response = hub.group_info(request.request(), &alice.tree());
+    let join = Room::join_external(&carol.env(), &request, &response, none, None, &limits);
+    assert!(matches!(join, Err(Refusal::Going)), "{join:?}");
+
+    alice.catch_up(&hub);
+    let token = alice.token();
+    alice.act(|room, env| room.commit_pending(env, token)).unwrap();
+    alice.send_all(&mut hub);
+    let request = carol.ask(None);
+    let response = hub.group_info(request.request(), &alice.tree());
+    let join = Room::join_external(&carol.env(), &request, &response, none, None, &limits);
+    assert!(matches!(join, Err(Refusal::Denied(_))), "as anybody who is not listed: {join:?}");
+}
+
+/// two bundles that begin alike are two. The echo of the first was taken for that of the second, which the hub had
+/// never seen.
+#[test]
+fn an_echo_is_of_a_whole_bundle() {
+    let (mut hub, mut alice, _, carol) = three(Preset::Cooperative, Crash::Always);
+    let remove_clients = vec![carol.device.signature_key().to_vec()];
+    let one = Intent { remove_clients, ..Intent::default() };
+    let two = Intent { roles: vec![(participant("bob"), RoleIndex(3))], ..one.clone() };
+    let token = alice.token();
+    alice.act(|room, env| room.propose(env, token, &one)).unwrap();
+    alice.send_all(&mut hub);
+    let token = alice.token();
+    alice.act(|room, env| room.propose(env, token, &two)).unwrap();
+    alice.catch_up(&hub);
+    assert_eq!(accepted(&alice), 1);
+    assert_eq!(alice.room().outbox().count(), 1);
+}

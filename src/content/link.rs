@@ -154,8 +154,8 @@ impl<'a> Address<'a> {
         };
         let host = host.strip_suffix('.').unwrap_or(host);
         // Without a scheme, only what has a dot between two labels is taken for an address.
-        let named =
-            host.split('.').all(|label| !label.is_empty() && !label.contains(char::is_whitespace));
+        let unfit = |it: char| it.is_whitespace() || it.is_control();
+        let named = host.split('.').all(|label| !label.is_empty() && !label.contains(unfit));
         let dotted = host.contains('.') && named && !userinfo;
         (if scheme.is_some() { named } else { dotted }).then_some(Self {
             scheme,

@@ -17,8 +17,8 @@ use openmimi::{
     room::Components,
     uri::{ClientUri, RoomUri, UserUri},
     wire::{
-        FanoutEvent, FanoutMessage, HandshakeBundle, RatchetTree, RatchetTreeOption,
-        SubmitMessageRequest, UpdateOutcome, UpdateRequest, UpdateRoomResponse, Welcome,
+        FanoutEvent, FanoutMessage, HandshakeBundle, PublicMessage, RatchetTree, RatchetTreeOption,
+        SubmitMessageRequest, UpdateRequest, Welcome,
     },
 };
 use openmls_basic_credential::SignatureKeyPair;
@@ -94,7 +94,7 @@ macro_rules! act {
     }};
 }
 
-/// Commits with the hub's blessing; gives what it fans out, and the octets that building and merging save.
+/// Commits, and meets the commit in the room's order; gives it, and the octets that building and merging save.
 fn committed(
     room: &mut Room,
     records: &mut Records,
@@ -104,14 +104,17 @@ fn committed(
 ) -> (UpdateRequest, usize, usize) {
     let built = act!(records, room.commit(&by.env(), Token(token), intent));
     let outgoing = room.outbox().next().expect("a commit");
-    let answer = UpdateRoomResponse {
-        error_description: Default::default(),
-        outcome: UpdateOutcome::Success { accepted_timestamp: NOW },
-    };
-    let merged = act!(records, room.answer_update(&by.env(), outgoing.id, &answer));
+    let update = UpdateRequest::decode(&outgoing.body).expect("an update");
+    let HandshakeBundle::Commit { commit, .. } = &update.bundle else { panic!("a commit") };
+    let merged = act!(records, room.receive(&by.env(), &fan_out(commit.clone())));
     let events: Vec<_> = room.events().map(|(id, _)| id).collect();
     act!(records, room.acknowledge(&events));
-    (UpdateRequest::decode(&outgoing.body).expect("an update"), built, merged)
+    (update, built, merged)
+}
+
+fn fan_out(commit: PublicMessage) -> FanoutMessage {
+    let event = FanoutEvent::Commit { commit, external_proposals: Vec::new() };
+    FanoutMessage { timestamp: NOW, event }
 }
 
 struct World {
@@ -163,9 +166,7 @@ fn world(members: usize) -> World {
         let again = Intent { update: true, ..Intent::default() };
         let (update, built, merged) = committed(&mut room_a, &mut alices, &alice, token, &again);
         let HandshakeBundle::Commit { commit, .. } = update.bundle else { panic!("a commit") };
-        let event = FanoutEvent::Commit { commit, external_proposals: Vec::new() };
-        let message = FanoutMessage { timestamp: NOW, event };
-        let received = act!(bobs, room_b.receive(&bob.env(), &message));
+        let received = act!(bobs, room_b.receive(&bob.env(), &fan_out(commit)));
         let events: Vec<_> = room_b.events().map(|(id, _)| id).collect();
         act!(bobs, room_b.acknowledge(&events));
         figures = (built, merged, received);

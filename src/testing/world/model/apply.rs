@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Device, Room, Text, User, Waiting, Wish, Wrong, wrong};
+use super::{Device, Room, Text, User, Waiting, Wish, Wrong, spares, wrong};
 use crate::{
     policy::{Capability, RoleIndex},
     testing::world::report::Invariant,
@@ -242,6 +242,7 @@ impl Room {
     /// what comes later makes weaker things of the same user lapse.
     fn queue_list(&mut self, user: User, role: Option<RoleIndex>, owner: &[User]) {
         let goes = matches!(role, None | Some(RoleIndex::BANNED));
+        let before = self.waiting.len();
         self.waiting.retain(|waiting| match waiting {
             Waiting::List(who, _) => *who != user,
             Waiting::In(device) => !(goes && owner.get(*device) == Some(&user)),
@@ -251,7 +252,26 @@ impl Room {
             | Waiting::Policy(..)
             | Waiting::Void(_) => true,
         });
+        if self.waiting.len() < before {
+            self.lapse_unfit();
+        }
         self.waiting.push(Waiting::List(user, role));
+    }
+
+    /// who goes because somebody else was to follow in a role stays, where that one is not to any more.
+    fn lapse_unfit(&mut self) {
+        let mut listed = self.now.listed.clone();
+        self.waiting.retain(|waiting| {
+            let Waiting::List(user, to) = waiting else { return true };
+            let from = listed.get(user).copied();
+            let fits = from == *to || from.is_none_or(|from| spares(&self.roles, &listed, from));
+            match to {
+                Some(to) if fits => listed.insert(*user, *to),
+                None if fits => listed.remove(user),
+                Some(_) | None => None,
+            };
+            fits
+        });
     }
 
     /// The hub has accepted that a device's user leaves.
@@ -307,7 +327,9 @@ impl Room {
                 }
                 Waiting::List(user, role)
                     if matches!(role, None | Some(RoleIndex::BANNED))
-                        && self.now.listed.contains_key(&user) =>
+                        && self.now.listed.get(&user).is_some_and(|from| {
+                            Some(*from) == role || spares(&self.roles, &self.now.listed, *from)
+                        }) =>
                 {
                     self.queue_out(user, None, owner);
                     self.waiting.push(Waiting::List(user, role));

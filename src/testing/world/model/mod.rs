@@ -284,8 +284,13 @@ impl Room {
             | Wish::Link(..) => return true,
         };
         let from = self.role(user);
-        let holders = self.now.listed.values().filter(|role| **role == from).count();
-        let least = self.roles.get(from).map_or(0, |role| role.participants.minimum);
-        from == to || holders > usize::try_from(least).unwrap_or(usize::MAX)
+        from == to || spares(&self.roles, &self.now.listed, from)
     }
+}
+
+/// Whether a role has more holders than it needs.
+fn spares(roles: &Roles, listed: &BTreeMap<User, RoleIndex>, from: RoleIndex) -> bool {
+    let holders = listed.values().filter(|role| **role == from).count();
+    let least = roles.get(from).map_or(0, |role| role.participants.minimum);
+    holders > usize::try_from(least).unwrap_or(usize::MAX)
 }
